@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+const config: ReturnType<typeof defineConfig> = defineConfig({
+  resolve: {
+    alias: [
+      { find: /^keyturn$/, replacement: source('./src/index.ts') },
+      { find: /^keyturn\/local$/, replacement: source('./src/backend/local/index.ts') },
+      { find: /^keyturn\/conformance$/, replacement: source('./src/backend/conformance.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
+
+export default config
