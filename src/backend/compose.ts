@@ -141,10 +141,12 @@ class ComposedBackend implements Backend {
     requireNext(draft, await this.#records.read(draft.ref, options))
     const created = await this.#material.create(draft.ref, draft.algorithm, draft.source, options)
     let claimed = false
+    let committing = false
     try {
       claimed = await this.#claim(draft.ref, created, options)
       const version = recordOf(draft, created)
       checkCall(options)
+      committing = true
       const key = await this.#records.change(
         draft.ref,
         (current) => {
@@ -155,8 +157,8 @@ class ComposedBackend implements Backend {
       )
       return requireVersion(key, draft.ref)
     } catch (error) {
-      // Only a conflict proves that the version was not committed; after any other failure the material may be in use.
-      if (error instanceof VersionConflictError || error instanceof MaterialReusedError) {
+      // Once committing, only a refusal proves that the version is not there; after any other failure it may be.
+      if (!committing || error instanceof VersionConflictError || error instanceof StateError) {
         await this.#material.discard(draft.ref, created.locator)
         if (claimed) await this.#releaseUnlessUsed(draft.ref, created.fingerprint)
       }
