@@ -5,7 +5,9 @@ import { thumbprintOf } from './fingerprint.ts'
 import { type PublicJwk, parsePublicJwk } from './jwk.ts'
 import { formatPolicy, type Policy, type PolicyOverrides, parsePolicy } from './policy.ts'
 import {
+  formatKeyRef,
   formatVersionRef,
+  isSameKey,
   type KeyRef,
   keyRefOf,
   MAX_VERSION,
@@ -79,6 +81,8 @@ export interface KeyRecord {
   readonly history?: { readonly entries: number; readonly head: string }
 }
 
+const FINGERPRINT = /^[0-9a-f]{64}$/
+
 const EVENT_TYPES: readonly string[] = [
   'postponed',
   'advanced',
@@ -106,6 +110,11 @@ export function keyOf(versions: readonly VersionRecord[]): KeyRecord {
     const previous = versions[index - 1]
     if (previous && version.ref.number <= previous.ref.number) {
       throw new InvalidInputError('version numbers do not ascend')
+    }
+    if (!isSameKey(version.ref, first.ref)) {
+      throw new InvalidInputError(
+        `${formatVersionRef(version.ref)} is no version of ${formatKeyRef(first.ref)}`,
+      )
     }
     if (!isSameAlgorithm(version.algorithm, first.algorithm) || version.content !== first.content) {
       throw new InvalidInputError(
@@ -190,7 +199,7 @@ export function parseVersion(
     policy: parsePolicy(key.purpose, stringsOf(object.policy, 'the policy')),
     kid: stringMember(object, 'kid'),
     ...(isAsymmetric(algorithm) ? { publicJwk: parsePublicJwk(object.publicJwk, algorithm) } : {}),
-    ...(object.fingerprint === undefined ? {} : { fingerprint: stringMember(object, 'fingerprint') }),
+    ...(object.fingerprint === undefined ? {} : { fingerprint: parseFingerprint(object) }),
     material: parseMaterial(object.material),
     events: [],
     ...attribution,
@@ -264,6 +273,12 @@ function parseMaterial(value: JsonValue | undefined): MaterialLocator {
   }
 }
 
+function parseFingerprint(object: JsonObject): string {
+  const fingerprint = stringMember(object, 'fingerprint')
+  if (!FINGERPRINT.test(fingerprint)) throw new InvalidInputError('the fingerprint is not a SHA-256 in hex')
+  return fingerprint
+}
+
 function oneOf<T extends string>(object: JsonObject, member: string, values: readonly T[]): T {
   const found = values.find((value) => value === object[member])
   if (found === undefined) throw new InvalidInputError(`${member} is none of ${values.join(', ')}`)
@@ -279,4 +294,11 @@ function stringsOf(value: JsonValue | undefined, what: string): PolicyOverrides 
 /** Describes an error for a message about a stored thing, without repeating a class name. */
 export function reasonOf(error: unknown): string {
   return error instanceof KeyturnError ? error.message : 'it cannot be read'
+}
+
+/** Freezes a record through and through, so that it can be shared without being copied. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) deepFreeze(member)
+  return Object.freeze(value)
 }

@@ -1,0 +1,112 @@
+import type { KeyObject } from 'node:crypto'
+import type { KeyRecord, VersionRecord } from '../../key/record.ts'
+import { formatVersionRef, type KeyRef, PURPOSES, type Purpose } from '../../key/ref.ts'
+import type { CallOptions, Finding, KeyFilter } from '../backend.ts'
+import { checkCall } from '../guard.ts'
+import { findingOf } from '../log/finding.ts'
+import { keyLog, keysFolder, secretPath, secretsFolder } from '../log/layout.ts'
+import { isTemporaryName, type ListedObject, type ObjectStore, SAFE_AGE_MS } from '../log/object-store.ts'
+
+export interface SecretsInspection {
+  readonly store: ObjectStore
+  readonly environment: string
+  canOpen(purpose: Purpose): boolean
+  load(version: VersionRecord): Promise<KeyObject>
+  readonly writable: boolean
+}
+
+/** Checks that every secret file is there and opens, and looks for files that no version names. */
+export async function* diagnoseSecrets(
+  inspection: SecretsInspection,
+  keys: readonly KeyRecord[],
+  filter: KeyFilter,
+  options: CallOptions | undefined,
+): AsyncIterable<Finding> {
+  const { store } = inspection
+  for (const key of keys) {
+    checkCall(options)
+    const listed = await store.list(secretsFolder(key.ref))
+    const named = new Map(key.versions.map((version) => [`${version.material.id}.jwe`, version]))
+    for (const object of listed) {
+      if (!named.has(object.name)) yield orphan(inspection, key.ref, object)
+    }
+    for (const version of key.versions) {
+      yield* diagnoseVersion(inspection, version, listed)
+    }
+  }
+  yield* secretsWithoutKey(inspection, filter)
+}
+
+async function* diagnoseVersion(
+  inspection: SecretsInspection,
+  version: VersionRecord,
+  listed: readonly ListedObject[],
+): AsyncIterable<Finding> {
+  const path = secretPath(version.ref, version.material.id)
+  if (version.events.some((event) => event.type === 'destroyed')) {
+    if (listed.some(({ name }) => name === `${version.material.id}.jwe`))
+      yield undestroyed(inspection, version, path)
+    return
+  }
+  if (!inspection.canOpen(version.ref.purpose)) return
+  try {
+    await inspection.load(version)
+  } catch (error) {
+    yield findingOf(formatVersionRef(version.ref), error)
+  }
+}
+
+/** Folders whose key was never committed: a creation that was interrupted between its secret and its first entry. */
+async function* secretsWithoutKey(inspection: SecretsInspection, filter: KeyFilter): AsyncIterable<Finding> {
+  const { store, environment } = inspection
+  for (const purpose of PURPOSES) {
+    if (filter.purpose !== undefined && filter.purpose !== purpose) continue
+    for (const { name, isFolder } of await store.list(keysFolder(environment, purpose))) {
+      if (!isFolder || (filter.name !== undefined && filter.name !== name)) continue
+      const ref = { environment, purpose, name }
+      if ((await store.list(keyLog(ref))).some((object) => !isTemporaryName(object.name))) continue
+      for (const object of await store.list(secretsFolder(ref))) yield orphan(inspection, ref, object)
+    }
+  }
+}
+
+function orphan({ store, writable }: SecretsInspection, ref: KeyRef, object: ListedObject): Finding {
+  const path = `${secretsFolder(ref)}/${object.name}`
+  const subject = store.describe(path)
+  const isOld = Date.now() - object.modifiedAt > SAFE_AGE_MS
+  return {
+    finding: isTemporaryName(object.name) ? 'left-over' : 'orphan',
+    severity: 'warning',
+    subject,
+    message: `${subject} belongs to no version`,
+    advice:
+      'A creation was interrupted, or is still running. doctor --fix removes the file once it is an hour old',
+    ...(writable && isOld
+      ? {
+          repair: async () => {
+            await store.delete(path)
+            return `removed ${subject}`
+          },
+        }
+      : {}),
+  }
+}
+
+function undestroyed({ store, writable }: SecretsInspection, version: VersionRecord, path: string): Finding {
+  const subject = formatVersionRef(version.ref)
+  return {
+    finding: 'half-done',
+    severity: 'warning',
+    subject,
+    message: `${subject} is destroyed, but its secret file is still there: ${store.describe(path)}`,
+    advice: 'Run doctor --fix, or destroy it again: either removes the file',
+    ...(writable
+      ? {
+          repair: async () => {
+            await store.delete(path)
+            return `removed ${store.describe(path)}`
+          },
+        }
+      : {}),
+  }
+}

@@ -1,0 +1,157 @@
+import type { KeyObject } from 'node:crypto'
+import { IntegrityError, RolledBackError } from '../../errors.ts'
+import type { JsonObject } from '../../key/strict-json.ts'
+import { decodeEntry, type Entry, type EntryKind, isSignedBy, verifyEntry } from './entry.ts'
+import { entryName } from './layout.ts'
+import { isTemporaryName, type ObjectStore } from './object-store.ts'
+import type { SeenHistory } from './seen.ts'
+
+/** The root key of an environment, as far as a reader needs it. */
+export interface RootPublic {
+  readonly thumbprint: string
+  readonly key: KeyObject
+}
+
+/** One entry of a chain that was read and checked. */
+export interface ChainEntry {
+  readonly where: string
+  readonly body: JsonObject
+  readonly hash: string
+  /** What the object store says of the file: while it is the same, the file need not be read again. */
+  readonly tag: string
+}
+
+export interface ChainOptions {
+  readonly kind: EntryKind
+  readonly folder: string
+  /** The environment's root. A function, for the environment's own log: its first entry introduces the root. */
+  readonly root: RootPublic | ((first: Entry) => RootPublic)
+  /** Entries known from an earlier reading by this process. */
+  readonly known?: readonly ChainEntry[]
+  /** Verify every signature; otherwise the last one, which vouches for all before it through their hashes. */
+  readonly deep?: boolean
+}
+
+const ENTRY_NAME = /^\d{6}\.json$/
+const BATCH = 64
+
+/**
+ * Reads a log: entries numbered from 1 without a gap, each naming the hash of the one before.
+ *
+ * @throws IntegrityError naming the file that is missing, torn or edited
+ */
+export async function readChain(store: ObjectStore, options: ChainOptions): Promise<readonly ChainEntry[]> {
+  const { folder, kind } = options
+  const listed = (await store.list(folder)).filter(({ name }) => ENTRY_NAME.test(name))
+  listed.forEach(({ name }, index) => {
+    if (name !== entryName(index + 1)) {
+      throw new IntegrityError(store.describe(`${folder}/${entryName(index + 1)}`), 'the entry is missing', {
+        advice: 'Restore it from a backup: later entries are there',
+      })
+    }
+  })
+  const known = unchanged(options.known ?? [], listed)
+  const entries: (Entry & { readonly tag: string })[] = []
+  for (let start = known.length; start < listed.length; start += BATCH) {
+    const batch = listed.slice(start, start + BATCH).map(async ({ name, tag }) => {
+      const path = `${folder}/${name}`
+      const where = store.describe(path)
+      const bytes = await store.get(path)
+      if (!bytes) throw new IntegrityError(where, 'the entry vanished while it was read')
+      return { ...decodeEntry(kind, bytes, where), tag }
+    })
+    entries.push(...(await settleInOrder(batch)))
+  }
+  checkEntries(entries, known, options)
+  return [...known, ...entries.map(({ where, body, hash, tag }) => ({ where, body, hash, tag }))]
+}
+
+/**
+ * Compares a chain with what was seen of it before, and remembers its head.
+ *
+ * @throws RolledBackError when it is shorter, or another one
+ */
+export function checkSeen(
+  store: ObjectStore,
+  chain: readonly ChainEntry[],
+  seen: SeenHistory,
+  log: { readonly folder: string; readonly id: string },
+): void {
+  const before = seen.get(log.id)
+  if (before && before.entries > chain.length) {
+    throw new RolledBackError(
+      store.describe(log.folder),
+      `entry ${before.entries} was seen here, and the log now ends at ${chain.length}`,
+      {
+        advice:
+          'The store was rolled back or restored from an old copy. Restore the entries that are missing',
+      },
+    )
+  }
+  const same = before && chain[before.entries - 1]
+  if (before && same && same.hash !== before.hash) {
+    throw new RolledBackError(same.where, 'another entry was seen here: the log was forked', {
+      advice: 'Restore the store from a backup of the line that was seen first',
+    })
+  }
+  const head = chain.at(-1)
+  if (head) seen.set(log.id, { entries: chain.length, hash: head.hash })
+}
+
+/** Names in a log's folder that are neither entries nor left-overs of a crashed write. */
+export async function strayNames(store: ObjectStore, folder: string): Promise<readonly string[]> {
+  const listed = await store.list(folder)
+  return listed.map(({ name }) => name).filter((name) => !ENTRY_NAME.test(name) && !isTemporaryName(name))
+}
+
+function unchanged(
+  known: readonly ChainEntry[],
+  listed: readonly { readonly tag: string }[],
+): readonly ChainEntry[] {
+  const end = known.findIndex((entry, index) => entry.tag !== listed[index]?.tag)
+  return end === -1 ? known : known.slice(0, end)
+}
+
+function checkEntries(entries: readonly Entry[], known: readonly ChainEntry[], options: ChainOptions): void {
+  const [first] = entries
+  if (!first) return
+  const root = typeof options.root === 'function' ? options.root(first) : options.root
+  let previous = known.at(-1)?.hash ?? null
+  entries.forEach((entry, index) => {
+    const number = known.length + index + 1
+    const { body } = entry
+    if (body.previous !== previous || body.entry !== number || body.root !== root.thumbprint) {
+      throw blame(entries.slice(0, index + 1), root.key)
+    }
+    previous = entry.hash
+  })
+  for (const entry of options.deep ? entries : entries.slice(-1)) {
+    if (!isSignedBy(entry, root.key)) throw blame(entries, root.key)
+  }
+}
+
+/** The links do not fit: the first entry whose own signature is wrong is the one that was edited. */
+function blame(entries: readonly Entry[], rootKey: KeyObject): IntegrityError {
+  try {
+    for (const entry of entries) verifyEntry(entry, rootKey)
+  } catch (error) {
+    if (error instanceof IntegrityError) return error
+    throw error
+  }
+  return new IntegrityError(
+    entries.at(-1)?.where ?? '',
+    'it is a genuine entry, but does not belong in this place',
+    {
+      advice: 'It was moved, or another one before it was replaced. Restore the log from a backup',
+    },
+  )
+}
+
+/** Awaits all, and throws the failure of the first in order, so that a message names the same file each time. */
+async function settleInOrder<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  const results = await Promise.allSettled(promises)
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}

@@ -1,0 +1,40 @@
+import { formatKeyRef, type KeyRef, type Purpose } from '../../key/ref.ts'
+
+/** Where things are in a store. Every path is relative to it, with `/` everywhere. */
+
+export function environmentLog(environment: string): string {
+  return `${environment}/environment`
+}
+
+export function keysFolder(environment: string, purpose: Purpose): string {
+  return `${environment}/${purpose}`
+}
+
+export function keyLog(ref: KeyRef): string {
+  return `${formatKeyRef(ref)}/log`
+}
+
+export function secretsFolder(ref: KeyRef): string {
+  return `${formatKeyRef(ref)}/secrets`
+}
+
+export function secretPath(ref: KeyRef, id: string): string {
+  return `${secretsFolder(ref)}/${id}.jwe`
+}
+
+export function materialFolder(environment: string): string {
+  return `${environment}/material`
+}
+
+export function claimPath(environment: string, fingerprint: string): string {
+  return `${materialFolder(environment)}/${fingerprint}`
+}
+
+export function entryName(number: number): string {
+  return `${String(number).padStart(6, '0')}.json`
+}
+
+/** `<environment>/<purpose>/<name>/secrets` and what is in it: nobody but the owner may read it. */
+export function isSecretPath(path: string): boolean {
+  return path.split('/')[3] === 'secrets'
+}

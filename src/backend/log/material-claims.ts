@@ -1,0 +1,108 @@
+import type { KeyObject } from 'node:crypto'
+import { IntegrityError } from '../../errors.ts'
+import { reasonOf } from '../../key/record.ts'
+import { formatVersionRef, parseEnvironment, parseVersionRef, type VersionRef } from '../../key/ref.ts'
+import { checkMembers, stringMember } from '../../key/strict-json.ts'
+import type { RootPublic } from './chain.ts'
+import { decodeEntry, encodeEntry, verifyEntry } from './entry.ts'
+import { claimPath } from './layout.ts'
+import type { ObjectStore } from './object-store.ts'
+
+/** A claim says which version a piece of material serves. It is signed, and its name is the material's fingerprint. */
+export interface Claim {
+  readonly owner: VersionRef
+  readonly fingerprint: string
+}
+
+/** Resolves to the version that holds the material: `owner`, or another that was first, here or in another environment. */
+export async function claimMaterial(
+  store: ObjectStore,
+  root: RootPublic,
+  rootKey: KeyObject,
+  fingerprint: string,
+  owner: VersionRef,
+): Promise<VersionRef> {
+  const path = claimPath(owner.environment, fingerprint)
+  const body = { format: 1, fingerprint, version: formatVersionRef(owner), root: root.thumbprint }
+  const created = await store.putIfAbsent(path, encodeEntry('material', body, rootKey))
+  if (!created) {
+    const holder = (await readClaim(store, root, owner.environment, fingerprint))?.owner ?? owner
+    if (formatVersionRef(holder) !== formatVersionRef(owner)) return holder
+  }
+  // Claimed here first and looked elsewhere second: of two environments at once, at least one sees the other.
+  const elsewhere = await findElsewhere(store, owner.environment, fingerprint)
+  if (!elsewhere) return owner
+  if (created) await store.delete(path)
+  return elsewhere
+}
+
+/** Removes the claim if it is `owner`'s. */
+export async function releaseMaterial(
+  store: ObjectStore,
+  root: RootPublic,
+  fingerprint: string,
+  owner: VersionRef,
+): Promise<void> {
+  const claim = await readClaim(store, root, owner.environment, fingerprint)
+  if (claim && formatVersionRef(claim.owner) === formatVersionRef(owner)) {
+    await store.delete(claimPath(owner.environment, fingerprint))
+  }
+}
+
+/** @throws IntegrityError when the claim was edited or moved */
+export async function readClaim(
+  store: ObjectStore,
+  root: RootPublic,
+  environment: string,
+  fingerprint: string,
+): Promise<Claim | undefined> {
+  const path = claimPath(environment, fingerprint)
+  const bytes = await store.get(path)
+  if (!bytes) return undefined
+  const where = store.describe(path)
+  const entry = decodeEntry('material', bytes, where)
+  verifyEntry(entry, root.key)
+  const claim = parseClaim(entry.body, where)
+  if (claim.fingerprint !== fingerprint || claim.owner.environment !== environment) {
+    throw new IntegrityError(where, 'the claim was moved: it is for other material')
+  }
+  return claim
+}
+
+function parseClaim(body: Parameters<typeof checkMembers>[0], where: string): Claim {
+  try {
+    const object = checkMembers(body, 'the claim', ['format', 'fingerprint', 'version', 'root'])
+    return {
+      owner: parseVersionRef(stringMember(object, 'version')),
+      fingerprint: stringMember(object, 'fingerprint'),
+    }
+  } catch (error) {
+    throw new IntegrityError(where, reasonOf(error), { cause: error })
+  }
+}
+
+/** Fingerprints of public keys are the same in every environment; those of secrets never are. */
+async function findElsewhere(
+  store: ObjectStore,
+  environment: string,
+  fingerprint: string,
+): Promise<VersionRef | undefined> {
+  for (const { name, isFolder } of await store.list('')) {
+    if (!isFolder || name === environment || !isEnvironment(name)) continue
+    const path = claimPath(name, fingerprint)
+    const bytes = await store.get(path)
+    // The other environment's root is not ours to trust; that the claim is there is enough.
+    if (bytes)
+      return parseClaim(decodeEntry('material', bytes, store.describe(path)).body, store.describe(path)).owner
+  }
+  return undefined
+}
+
+function isEnvironment(name: string): boolean {
+  try {
+    parseEnvironment(name)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,87 @@
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errorCode, systemError } from './system-errors.ts'
+
+/** How far a log reached when it was last seen, and the hash of its last entry then. */
+export interface Head {
+  readonly entries: number
+  readonly hash: string
+}
+
+/** Remembers the heads of logs, so that a shorter or forked one is noticed. */
+export interface SeenHistory {
+  get(log: string): Head | undefined
+  set(log: string, head: Head): void
+}
+
+export function createSeenInMemory(): SeenHistory {
+  const heads = new Map<string, Head>()
+  return {
+    get: (log) => heads.get(log),
+    set: (log, head) => {
+      heads.set(log, head)
+    },
+  }
+}
+
+const LINE = /^(\S+) (\d+) ([A-Za-z0-9_-]{43})$/
+
+/**
+ * Remembers across runs, in a file of lines `<log> <entries> <hash>`: only ever appended to, so that processes do not
+ * overwrite each other. It holds nothing secret. Losing it weakens the check until the logs are seen again.
+ */
+export function createSeenFile(path: string): SeenHistory {
+  let heads: Map<string, Head> | undefined
+  let lines = 0
+  const load = (): Map<string, Head> => {
+    if (heads) return heads
+    heads = new Map()
+    for (const line of readLines(path)) {
+      lines++
+      const [, log, entries, hash] = LINE.exec(line) ?? []
+      if (log === undefined || hash === undefined) continue
+      if (Number(entries) >= (heads.get(log)?.entries ?? 0))
+        heads.set(log, { entries: Number(entries), hash })
+    }
+    if (lines > 1_000 && lines > 4 * heads.size) compact(path, heads)
+    return heads
+  }
+  return {
+    get: (log) => load().get(log),
+    set: (log, head) => {
+      const known = load().get(log)
+      if (known && known.entries >= head.entries) return
+      load().set(log, head)
+      try {
+        mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+        appendFileSync(path, formatLine(log, head), { mode: 0o600 })
+      } catch (error) {
+        throw systemError('write', path, error)
+      }
+    },
+  }
+}
+
+function readLines(path: string): readonly string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw systemError('read', path, error)
+  }
+}
+
+/** A line that another process appends meanwhile may be lost: it is seen again at the next reading of that log. */
+function compact(path: string, heads: ReadonlyMap<string, Head>): void {
+  const temporary = join(dirname(path), `.seen-${process.pid}-${Date.now()}`)
+  try {
+    writeFileSync(temporary, [...heads].map(([log, head]) => formatLine(log, head)).join(''), { mode: 0o600 })
+    renameSync(temporary, path)
+  } catch {
+    // Compacting only saves space.
+  }
+}
+
+function formatLine(log: string, head: Head): string {
+  return `${log} ${head.entries} ${head.hash}\n`
+}
