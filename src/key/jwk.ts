@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { KeyturnError, UnsupportedAlgorithmError, WeakKeyError } from '../errors.ts'
 import { factsOf, type KeyAlgorithm } from './algorithm.ts'
 import { decodeBase64url } from './base64url.ts'
+import { quote } from './ref.ts'
 import { checkMembers, type JsonObject, type JsonValue, stringMember } from './strict-json.ts'
 
 /** Public key material and nothing else: there is no member for a private or symmetric value (RFC 7517, 7518, 8037). */
@@ -30,7 +31,7 @@ export function canonicalJwk(jwk: PublicJwk): string {
 export function publicPartOf(jwk: Readonly<Record<string, unknown>>): PublicJwk {
   const kty = String(jwk.kty)
   if (!Object.hasOwn(MEMBERS, kty))
-    throw new UnsupportedAlgorithmError(`a JWK of type ${kty} has no public part`)
+    throw new UnsupportedAlgorithmError(`a JWK of type ${quote(kty)} has no public part`)
   const members: readonly string[] = MEMBERS[kty as PublicJwk['kty']]
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as unknown as PublicJwk
 }
@@ -119,8 +120,8 @@ function checkCoordinates(jwk: Exclude<PublicJwk, { kty: 'RSA' }>): void {
 }
 
 function checkRsa(jwk: Extract<PublicJwk, { kty: 'RSA' }>, algorithm: KeyAlgorithm): void {
-  const n = toBigInt(decode(jwk.n))
-  const e = toBigInt(decode(jwk.e))
+  const n = decodeUint(jwk.n)
+  const e = decodeUint(jwk.e)
   const bits = n.toString(2).length
   if (bits < 2048 || bits > 4096) {
     throw new WeakKeyError(`an RSA modulus of ${bits} bits is refused`, { advice: 'Use 2048 to 4096 bits' })
@@ -131,6 +132,7 @@ function checkRsa(jwk: Extract<PublicJwk, { kty: 'RSA' }>, algorithm: KeyAlgorit
   if (e < 65537n || e % 2n === 0n || e >= 1n << 64n) {
     throw new WeakKeyError('the RSA public exponent is refused', { advice: 'Use 65537' })
   }
+  if (n % 2n === 0n) throw new WeakKeyError('the RSA modulus is even, so it is not a product of two primes')
   if (isRoca(n)) {
     throw new WeakKeyError(
       'the RSA modulus was made by a chip with the ROCA fault (CVE-2017-15361) and can be factored',
@@ -143,7 +145,7 @@ function checkRsa(jwk: Extract<PublicJwk, { kty: 'RSA' }>, algorithm: KeyAlgorit
 
 /** Bits of an RSA modulus in base64url. */
 export function modulusBitsOf(n: string): number {
-  return toBigInt(decode(n)).toString(2).length
+  return decodeUint(n).toString(2).length
 }
 
 const ROCA_PRIMES = [
@@ -164,8 +166,13 @@ function isRoca(n: bigint): boolean {
   })
 }
 
-function toBigInt(bytes: Uint8Array): bigint {
-  return bytes.length === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
+/** A Base64urlUInt has no leading zeros (RFC 7518 section 2): with them, one key would have many thumbprints. */
+function decodeUint(text: string): bigint {
+  const bytes = decode(text)
+  if (bytes.length === 0 || bytes[0] === 0) {
+    throw new WeakKeyError('a number of the public JWK is empty or has leading zeros')
+  }
+  return BigInt(`0x${bytes.toString('hex')}`)
 }
 
 function decode(text: string): Buffer {

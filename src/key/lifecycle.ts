@@ -121,20 +121,23 @@ export function announcedAt(version: VersionRecord): Instant {
 /** Whether `event` says nothing that the record does not say already. */
 export function isRecorded(event: VersionEvent, version: VersionRecord): boolean {
   const now = fold(version)
+  const wasRecorded = version.events.some((one) => one.type === event.type)
+  // Nobody should read "resumed" of a version that is compromised: such an event is refused, not repeated.
+  const gone = now.compromised || now.destroyed
   switch (event.type) {
     case 'postponed':
     case 'advanced':
-      return version.events.some((one) => one.type === event.type) && now.activatesAt === event.activatesAt
+      return !gone && wasRecorded && now.activatesAt === event.activatesAt
     case 'suspended':
       return now.suspended && !now.destroyed
     case 'resumed':
-      return !now.suspended && version.events.some((one) => one.type === 'resumed')
+      return !gone && wasRecorded && !now.suspended
     case 'compromised':
       return now.compromised
     case 'destroyed':
       return now.destroyed
     case 'restored':
-      return !now.destroyed && version.events.some((one) => one.type === 'restored')
+      return wasRecorded && !now.destroyed
   }
 }
 
@@ -275,7 +278,8 @@ function fold(version: VersionRecord): Folded {
         cancelled ||= event.at < activatesAt
         break
       case 'restored':
-        destroyed = false
+        // A cancelled version counts for no other, so it must never come back beside them.
+        destroyed &&= cancelled
         suspended = true
         break
     }

@@ -211,17 +211,23 @@ function atLeast(
   otherwise: string,
 ): void {
   if (actual.value >= bound.value) return
+  const least = recordable(actual.field, bound.value)
   throw new PolicyError(
     `${actual.field} ${formatDuration(actual.value)} < ${bound.rule} = ${formatDuration(bound.value)}: ${otherwise}`,
-    { advice: `Use at least ${actual.field} ${formatDuration(recordable(actual.field, bound.value))}` },
+    {
+      advice:
+        least === undefined
+          ? `No ${actual.field} is long enough: shorten what it is compared with`
+          : `Use at least ${actual.field} ${formatDuration(least)}`,
+    },
   )
 }
 
-/** The smallest value that is not below `seconds` and that a policy can record. */
-function recordable(field: PolicyField, seconds: Seconds): Seconds {
+/** The smallest value that is not below `seconds` and that a policy can record; undefined past the longest one. */
+function recordable(field: PolicyField, seconds: Seconds): Seconds | undefined {
   for (const unit of [1, 60, 3_600, 86_400]) {
     const rounded = Math.ceil(seconds / unit) * unit
     if (formatDuration(rounded).length <= longestText(field)) return rounded
   }
-  return seconds
+  return undefined
 }

@@ -176,7 +176,13 @@ export function requirePurpose(ref: KeyRef, purpose: Purpose, doing: string): vo
   }
 }
 
+/** Control and formatting characters: what could move a terminal's cursor or turn the text around. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
 /** Quotes what somebody typed, shortened and without control characters. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text).replace(
+    INVISIBLE,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  )
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { InvalidInputError } from '../errors.ts'
+import { quote } from './ref.ts'
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject
 export type JsonObject = { readonly [member: string]: JsonValue | undefined }
@@ -54,7 +55,7 @@ export function checkMembers(
   }
   for (const member of Object.keys(value)) {
     if (!required.includes(member) && !optional.includes(member)) {
-      throw new InvalidInputError(`${what} has an unknown member ${JSON.stringify(member.slice(0, 60))}`)
+      throw new InvalidInputError(`${what} has an unknown member ${quote(member)}`)
     }
   }
   return value

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts'
 import { ENCRYPT_ALGS, type KeyAlgorithm, KMS_WRAP, parseAlgorithm, SIGN_ALGS } from './algorithm.ts'
-import type { Instant } from './duration.ts'
+import { type Instant, parseInstant } from './duration.ts'
 import { formatPolicyTag, type Policy, parsePolicyTag } from './policy.ts'
 import {
   type Activation,
@@ -57,6 +57,7 @@ const CORE = [
 ] as const
 const OPTIONAL = ['content', 'managed-by'] as const
 const EPOCH = /^(0|[1-9][0-9]{0,11})$/
+const LAST_INSTANT = parseInstant('9999-12-31T23:59:59Z')
 
 /** The tags that a version is created with. */
 export function formatTags(version: Omit<TaggedVersion, 'events'>): Tags {
@@ -79,11 +80,22 @@ export function formatTags(version: Omit<TaggedVersion, 'events'>): Tags {
 
 /**
  * The tag that records an event: `<at>_<order>`, and `_<activatesAt>` where it moves the activation.
- * `order` counts the events before it, since two may share a second.
+ *
+ * @param order from nextEventOrder: two events may share a second, and an earlier one may lie in a later second
  */
 export function formatEventTag(event: VersionEvent, order: number): Tags {
   const moved = 'activatesAt' in event ? `_${event.activatesAt}` : ''
   return prefixed({ [event.type]: `${event.at}_${order}${moved}` })
+}
+
+/**
+ * The order of the next event: one more than the highest recorded. Not the number of events, since an event overwrites the
+ * tag of an earlier one of its type, and its order with it.
+ *
+ * @throws InvalidInputError when a tag of an event is malformed
+ */
+export function nextEventOrder(tags: Tags): number {
+  return Math.max(-1, ...orderedEvents(oursOf(tags)).map(({ order }) => order)) + 1
 }
 
 /**
@@ -92,10 +104,7 @@ export function formatEventTag(event: VersionEvent, order: number): Tags {
  * @throws InvalidInputError, PolicyError, UnsupportedAlgorithmError naming the tag
  */
 export function parseTags(tags: Tags): TaggedVersion {
-  const ours = new Map<string, string>()
-  for (const [name, value] of Object.entries(tags)) {
-    if (name.startsWith(TAG_PREFIX)) ours.set(name.slice(TAG_PREFIX.length), value)
-  }
+  const ours = oursOf(tags)
   for (const [name, value] of ours) {
     if (!isKnownTag(name)) throw new InvalidInputError(`the tag ${quote(TAG_PREFIX + name)} is unknown`)
     if (!TAG_VALUE.test(value))
@@ -129,7 +138,7 @@ export function parseTags(tags: Tags): TaggedVersion {
     activation: oneOf('activation', tag('activation'), ['first', 'scheduled', 'emergency']),
     origin: oneOf('origin', tag('origin'), ['generated', 'imported', 'adopted']),
     policy: named('policy', () => parsePolicyTag(purpose, tag('policy'))),
-    events: parseEventTags(ours),
+    events: orderedEvents(ours).map(({ event }) => event),
     ...(managedBy === undefined ? {} : { managedBy }),
   }
 }
@@ -174,12 +183,22 @@ export function taggedVersionOf(version: VersionRecord): Omit<TaggedVersion, 'ev
   }
 }
 
+function oursOf(tags: Tags): ReadonlyMap<string, string> {
+  const ours = Object.entries(tags).filter(([name]) => name.startsWith(TAG_PREFIX))
+  return new Map(ours.map(([name, value]) => [name.slice(TAG_PREFIX.length), value]))
+}
+
 function isKnownTag(name: string): boolean {
   return ([...CORE, ...OPTIONAL] as readonly string[]).includes(name) || isVersionEventType(name)
 }
 
-function parseEventTags(ours: ReadonlyMap<string, string>): readonly VersionEvent[] {
-  const events: { readonly order: number; readonly event: VersionEvent }[] = []
+interface OrderedEvent {
+  readonly order: number
+  readonly event: VersionEvent
+}
+
+function orderedEvents(ours: ReadonlyMap<string, string>): readonly OrderedEvent[] {
+  const events: OrderedEvent[] = []
   for (const [type, value] of ours) {
     if (!isVersionEventType(type)) continue
     const moves = type === 'postponed' || type === 'advanced'
@@ -189,8 +208,10 @@ function parseEventTags(ours: ReadonlyMap<string, string>): readonly VersionEven
     const [at = 0, order = 0, activatesAt = 0] = parts.map((part) => parseEpoch(type, part))
     events.push({ order, event: eventOf(type, at, activatesAt) })
   }
-  events.sort((a, b) => a.order - b.order)
-  return events.map(({ event }) => event)
+  // Two writers may have taken the same order at once; every reader must then see the same history.
+  return events.sort(
+    (a, b) => a.order - b.order || a.event.at - b.event.at || (a.event.type < b.event.type ? -1 : 1),
+  )
 }
 
 function eventOf(type: VersionEventType, at: Instant, activatesAt: Instant): VersionEvent {
@@ -208,7 +229,7 @@ function parseContentTag(purpose: Purpose, value: string | undefined): { readonl
 }
 
 function parseEpoch(name: string, text: string): Instant {
-  if (!EPOCH.test(text))
+  if (!EPOCH.test(text) || Number(text) > LAST_INSTANT)
     throw new InvalidInputError(`the tag ${TAG_PREFIX}${name} holds no time in epoch seconds`)
   return Number(text)
 }
