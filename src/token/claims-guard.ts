@@ -39,9 +39,11 @@ export function guardClaims(claims: JsonObject, allowed: ReadonlySet<string>): v
 
 /** All claims that guardClaims would refuse if nothing were allowed. */
 export function findSensitiveClaims(claims: JsonObject): readonly SensitiveClaim[] {
-  const found: SensitiveClaim[] = []
-  inspectMembers(claims, '', 1, NOTHING, (one) => found.push(one))
-  return found
+  const found = new Map<string, SensitiveClaim>()
+  inspectMembers(claims, '', 1, NOTHING, (one) => {
+    if (!found.has(one.claim)) found.set(one.claim, one)
+  })
+  return [...found.values()]
 }
 
 function inspectMembers(
