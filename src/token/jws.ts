@@ -47,30 +47,10 @@ export function splitJws(token: string, maxChars: number = MAX_TOKEN_CHARS): Jws
  * @throws TokenError `token-malformed`, `token-header`, `token-algorithm`, `token-type`
  */
 export function parseJwsHeader(encodedHeader: string): JwsHeader {
-  const known = remembered.get(encodedHeader)
-  if (known) return known
-  const header = readHeader(encodedHeader)
-  remember(encodedHeader, header)
-  return header
-}
-
-// The tokens of one key version all have the same header. Only its reading is remembered, nothing about trust.
-const MOST_REMEMBERED = 256
-const LONGEST_REMEMBERED = 1_024
-const remembered = new Map<string, JwsHeader>()
-
-function remember(encodedHeader: string, header: JwsHeader): void {
-  if (encodedHeader.length > LONGEST_REMEMBERED) return
-  if (remembered.size >= MOST_REMEMBERED) remembered.clear()
-  // A copy, since a slice would keep the whole token in memory.
-  remembered.set(Buffer.from(encodedHeader, 'latin1').toString('latin1'), header)
-}
-
-function readHeader(encodedHeader: string): JwsHeader {
   const { alg, kid, typ, cty } = parseProtectedHeader(encodedHeader, 'JWS')
   if (kid === undefined) throw new TokenError('token-header', "the token's header has no kid")
   if (typ === undefined) throw new TokenError('token-type', "the token's header has no typ")
-  return Object.freeze(cty === undefined ? { alg, kid, typ } : { alg, kid, typ, cty })
+  return cty === undefined ? { alg, kid, typ } : { alg, kid, typ, cty }
 }
 
 /** The algorithm is the key's, never the token's (RFC 8725 section 3.1). @throws TokenError `token-algorithm` */
