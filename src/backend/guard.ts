@@ -6,10 +6,12 @@ import {
   InvalidInputError,
   PolicyError,
   PurposeMismatchError,
+  StateError,
   UnsupportedAlgorithmError,
 } from '../errors.ts'
 import { describeAlgorithm, factsOf, isSameAlgorithm, type KeyAlgorithm } from '../key/algorithm.ts'
 import { formatInstant } from '../key/duration.ts'
+import { timelinesOf } from '../key/lifecycle.ts'
 import type { KeyRecord, VersionEvent, VersionRecord } from '../key/record.ts'
 import {
   checkKeyRef,
@@ -78,6 +80,7 @@ class GuardedBackend implements Backend {
     if (exporter) {
       this.dangerouslyExportMaterial = async (version, options) => {
         this.#check(version.ref, options)
+        checkUsable(version)
         return exporter(version, options)
       }
     }
@@ -120,12 +123,14 @@ class GuardedBackend implements Backend {
   async signing(version: VersionRecord, options?: CallOptions): Promise<SigningHandle> {
     requirePurpose(version.ref, 'sign', 'sign')
     this.#check(version.ref, options)
+    checkUsable(version)
     return this.#backend.signing(version, options)
   }
 
   async encryption(version: VersionRecord, options?: CallOptions): Promise<EncryptionHandle> {
     requirePurpose(version.ref, 'encrypt', 'encrypt or decrypt')
     this.#check(version.ref, options)
+    checkUsable(version)
     return this.#backend.encryption(version, options)
   }
 
@@ -155,15 +160,29 @@ class GuardedBackend implements Backend {
   }
 }
 
+/** What no handle may be had of, whatever the record's reference claims. */
+function checkUsable(version: VersionRecord): void {
+  const name = formatVersionRef(version.ref)
+  requireAlgorithmOf(version.ref, version.algorithm, name)
+  if (timelinesOf([version])[0]?.destroyed) {
+    throw new StateError(`${name} is destroyed and cannot be used`, {
+      advice: 'Use another version, or restore this one where the backend can',
+    })
+  }
+}
+
+function requireAlgorithmOf(ref: KeyRef, algorithm: KeyAlgorithm, name: string): void {
+  const { purpose } = factsOf(algorithm)
+  if (purpose === ref.purpose) return
+  throw new PurposeMismatchError(
+    `${name} cannot have the algorithm ${algorithm.alg}, which is for ${purpose}`,
+  )
+}
+
 function checkDraft(draft: VersionDraft, capabilities: Capabilities): void {
   const name = formatVersionRef(draft.ref)
   checkNumber(draft.ref)
-  const { purpose } = factsOf(draft.algorithm)
-  if (purpose !== draft.ref.purpose) {
-    throw new PurposeMismatchError(
-      `${name} cannot have the algorithm ${draft.algorithm.alg}, which is for ${purpose}`,
-    )
-  }
+  requireAlgorithmOf(draft.ref, draft.algorithm, name)
   if ((draft.content !== undefined) !== (draft.ref.purpose === 'sign')) {
     throw new InvalidInputError(`${name}: a signing key has a content, and an encryption key has none`)
   }
