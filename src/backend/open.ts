@@ -1,0 +1,53 @@
+import { ConfigurationError } from '../errors.ts'
+import { quote } from '../key/ref.ts'
+import type { Backend } from './backend.ts'
+import { guardBackend } from './guard.ts'
+import type { LocalBackendConfig } from './local/index.ts'
+
+/** How to open a backend: its `kind`, and the fields that belong to that kind. */
+export type BackendConfig = LocalBackendConfig
+
+type Opener<Kind extends BackendConfig['kind']> = (
+  config: Extract<BackendConfig, { readonly kind: Kind }>,
+  environment: string,
+) => Promise<Backend>
+
+/** Every backend by kind. Each is loaded on first use, with whatever SDK it needs. */
+const OPENERS: { readonly [Kind in BackendConfig['kind']]: Opener<Kind> } = {
+  local: async (config, environment) =>
+    (await import('./local/index.ts')).openLocalBackend(config, environment),
+}
+
+export const BACKEND_KINDS: readonly string[] = Object.keys(OPENERS)
+
+/**
+ * Opens the backend of one environment.
+ *
+ * @throws ConfigurationError for an unknown kind, or one whose SDK is not installed
+ * @throws BackendError, IntegrityError, or what else the backend cannot be opened for
+ */
+export async function openBackend(config: BackendConfig, environment: string): Promise<Backend> {
+  const { kind } = config
+  if (!Object.hasOwn(OPENERS, kind)) {
+    throw new ConfigurationError(`${quote(String(kind))} is not a kind of backend`, {
+      advice: `Use one of ${BACKEND_KINDS.join(', ')}`,
+    })
+  }
+  try {
+    return guardBackend(await OPENERS[kind](config, environment))
+  } catch (error) {
+    throw explainMissingPackage(error, kind) ?? error
+  }
+}
+
+/** SDKs are optional dependencies: what Node says when one is not installed, as something to do about it. */
+export function explainMissingPackage(error: unknown, kind: string): ConfigurationError | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_MODULE_NOT_FOUND')
+    return undefined
+  const [, name] = /^Cannot find package '([^']+)'/.exec(error.message) ?? []
+  if (name === undefined) return undefined
+  return new ConfigurationError(`the backend ${kind} needs the package ${name}, which is not installed`, {
+    cause: error,
+    advice: `Run npm install ${name}`,
+  })
+}

@@ -1,0 +1,159 @@
+// The public API. Everything that is exported here is documented where it is defined; nothing is defined here.
+
+export type {
+  Backend,
+  CallOptions,
+  Capabilities,
+  EncryptionHandle,
+  Finding,
+  FindingCode,
+  KeyFilter,
+  MaterialSource,
+  NewContentKey,
+  SigningHandle,
+  VersionDraft,
+} from './backend/backend.ts'
+export { isFinding } from './backend/backend.ts'
+export type { Change, CreatedMaterial, KeyMaterial, RecordStore } from './backend/compose.ts'
+export { composeBackend } from './backend/compose.ts'
+export { guardBackend } from './backend/guard.ts'
+export type { BackendConfig } from './backend/open.ts'
+export { BACKEND_KINDS, openBackend } from './backend/open.ts'
+export type { BackendErrorCode, KeyturnErrorOptions, TokenErrorCode } from './errors.ts'
+export {
+  BackendError,
+  ClaimsError,
+  ClosedError,
+  ConfigurationError,
+  ContentMismatchError,
+  DecryptionError,
+  EnvironmentMismatchError,
+  IntegrityError,
+  InvalidInputError,
+  KeyExistsError,
+  KeyNotFoundError,
+  KeyringStaleError,
+  KeyturnError,
+  MaterialReusedError,
+  NoActiveVersionError,
+  PolicyError,
+  PurposeMismatchError,
+  RolledBackError,
+  StateError,
+  TokenError,
+  UnsupportedAlgorithmError,
+  VersionConflictError,
+  WeakKeyError,
+} from './errors.ts'
+export type { JwksDocument, JwksOptions, JwksPublication, PublishedJwk } from './jwks/document.ts'
+export {
+  createJwksDocument,
+  createKeyJwksDocument,
+  nextMembershipChange,
+  serializeJwks,
+} from './jwks/document.ts'
+export type { PublishedKey } from './jwks/import.ts'
+export { parseJwks } from './jwks/import.ts'
+export type { JwksVerifier, JwksVerifierOptions, RemotelyVerifiedJwt } from './jwks/verifier.ts'
+export { createJwksVerifier } from './jwks/verifier.ts'
+export type { EncryptAlg, KeyAlgorithm, SignAlg } from './key/algorithm.ts'
+export {
+  defaultAlgorithm,
+  describeAlgorithm,
+  ENCRYPT_ALGS,
+  isAsymmetric,
+  isSameAlgorithm,
+  KMS_WRAP,
+  parseAlgorithm,
+  SIGN_ALGS,
+} from './key/algorithm.ts'
+export type { Instant, Seconds } from './key/duration.ts'
+export { formatDuration, formatInstant, parseDuration, parseInstant } from './key/duration.ts'
+export { publicFingerprint, secretFingerprint, thumbprintOf } from './key/fingerprint.ts'
+export { checkNotRolledBack } from './key/history.ts'
+export type { PublicJwk } from './key/jwk.ts'
+export type { State, Timeline } from './key/lifecycle.ts'
+export {
+  activationOf,
+  activeVersion,
+  announcedAt,
+  isPublished,
+  mayProcess,
+  mayProtect,
+  nextTransition,
+  STATES,
+  stateAt,
+  stateOf,
+  timelinesOf,
+} from './key/lifecycle.ts'
+export type { EncryptPolicy, Policy, PolicyField, PolicyOverrides, SignPolicy } from './key/policy.ts'
+export {
+  adjustPolicy,
+  createPolicy,
+  formatPolicy,
+  isSignPolicy,
+  parsePolicy,
+  policyFields,
+} from './key/policy.ts'
+export type {
+  Activation,
+  Attribution,
+  Content,
+  KeyRecord,
+  MaterialLocator,
+  Origin,
+  VersionEvent,
+  VersionEventType,
+  VersionRecord,
+} from './key/record.ts'
+export { findVersion, formatVersion, keyOf, kidOf, latestNumber } from './key/record.ts'
+export type { KeyRef, KeySelector, Purpose, VersionRef } from './key/ref.ts'
+export {
+  formatKeyRef,
+  formatVersionRef,
+  keyRefOf,
+  PURPOSES,
+  parseEnvironment,
+  parseKeyRef,
+  parseKeySelector,
+  parseName,
+  parsePurpose,
+  parseVersionRef,
+  requireEnvironment,
+  requirePurpose,
+  versionRefOf,
+} from './key/ref.ts'
+export type { JsonObject, JsonValue } from './key/strict-json.ts'
+export { parseStrictJson, parseStrictJsonObject } from './key/strict-json.ts'
+export type { Clock } from './keyring/clock.ts'
+export type { UsedVersion } from './keyring/content.ts'
+export type {
+  DataOptions,
+  DecryptedJwt,
+  DecryptedNestedJwt,
+  DecryptJwtOptions,
+  DecryptNestedOptions,
+  Encrypter,
+  EncrypterOptions,
+  EncryptJwtOptions,
+  NestedVerifier,
+} from './keyring/encrypter.ts'
+export type { Keyring, KeyringOptions } from './keyring/keyring.ts'
+export { openKeyring } from './keyring/keyring.ts'
+export type { SignBytesOptions, Signer, SignJwtOptions } from './keyring/signer.ts'
+export type { VerifiedBytes, VerifiedJwt, Verifier, VerifierOptions } from './keyring/verifier.ts'
+export type { KeyringWarning, OnWarning } from './keyring/warnings.ts'
+export type { PrivateJwk } from './material/generate.ts'
+export { exportPrivateJwk, generateMaterial, importPrivateJwk } from './material/generate.ts'
+export type { CreateKeyOptions, RotateOptions, RotationOutcome } from './rotation/apply.ts'
+export { createKey, rotateKey } from './rotation/apply.ts'
+export { rotationDueAt } from './rotation/due.ts'
+export type { PlanRotationOptions, RotationPlan, RotationStep } from './rotation/plan.ts'
+export { planRotation } from './rotation/plan.ts'
+export type { Claims, VerifiedClaims } from './token/claims.ts'
+export type { SensitiveClaim } from './token/claims-guard.ts'
+export { findSensitiveClaims, guardClaims } from './token/claims-guard.ts'
+export type { InspectedToken } from './token/inspect.ts'
+export { inspectToken } from './token/inspect.ts'
+export type { Context } from './token/jwe.ts'
+export type { JwsHeader } from './token/jws.ts'

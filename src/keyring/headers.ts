@@ -1,0 +1,38 @@
+import { TokenError } from '../errors.ts'
+import { isMediaType, type JwsHeader, parseJwsHeader } from '../token/jws.ts'
+
+const MOST_REMEMBERED = 64
+
+/**
+ * Reads the headers of tokens of one `typ`. Those of good tokens are the same few again and again, so they are parsed once.
+ * Only how a header reads is remembered: whether its key may still be used, and whether a token is valid, is decided anew.
+ */
+export class Headers {
+  readonly #typ: string
+  readonly #known = new Map<string, JwsHeader>()
+
+  constructor(typ: string) {
+    this.#typ = typ
+  }
+
+  /** @throws TokenError `token-malformed`, `token-header`, `token-algorithm`, `token-type` */
+  read(encodedHeader: string): JwsHeader {
+    const known = this.#known.get(encodedHeader)
+    if (known) return known
+    const header = parseJwsHeader(encodedHeader)
+    if (!isMediaType(header.typ, this.#typ)) {
+      throw new TokenError('token-type', `the token's typ is not ${this.#typ}`)
+    }
+    return Object.freeze(header)
+  }
+
+  /** Call it only for headers whose signature was good: others could crowd them out. */
+  remember(encodedHeader: string, header: JwsHeader): void {
+    if (this.#known.has(encodedHeader)) return
+    if (this.#known.size >= MOST_REMEMBERED) {
+      const [oldest] = this.#known.keys()
+      if (oldest !== undefined) this.#known.delete(oldest)
+    }
+    this.#known.set(encodedHeader, header)
+  }
+}
