@@ -71,6 +71,13 @@ export function unwrapContentKey(
   key: KeyObject,
   wrapped: WrappedContentKey,
 ): Buffer {
+  const contentKey = unwrapBytes(algorithm, key, wrapped)
+  // OpenSSL unwraps nothing to nothing, and whoever has a public key can wrap bytes of any length.
+  if (contentKey.length !== CONTENT_KEY_BYTES) throw new RangeError('a content key has the wrong length')
+  return contentKey
+}
+
+function unwrapBytes(algorithm: KeyAlgorithm, key: KeyObject, wrapped: WrappedContentKey): Buffer {
   switch (factsOf(algorithm).family) {
     case 'aes-kw':
       return keyUnwrap(key, wrapped.encryptedKey)
