@@ -74,6 +74,38 @@ export function anyAlgorithm(backend: Backend): KeyAlgorithm {
   return algorithmFor(backend, backend.capabilities.sign.length > 0 ? 'sign' : 'encrypt')
 }
 
+/** One of each `alg` and curve, with the smallest modulus: large RSA keys take seconds to make, and prove no more. */
+export function oneOfEach(algorithms: readonly KeyAlgorithm[]): readonly KeyAlgorithm[] {
+  const bits = (one: KeyAlgorithm): number => one.modulusBits ?? 0
+  return algorithms.filter((one) =>
+    algorithms.every(
+      (other) => other.alg !== one.alg || other.curve !== one.curve || bits(other) >= bits(one),
+    ),
+  )
+}
+
+/** One of each kind of material, whatever the hash or padding. */
+export function oneOfEachFamily(algorithms: readonly KeyAlgorithm[]): readonly KeyAlgorithm[] {
+  const kind = (one: KeyAlgorithm): string =>
+    `${factsOf(one).purpose} ${factsOf(one).family} ${one.curve ?? ''}`
+  const small = oneOfEach(algorithms)
+  return small.filter((one, index) => index === small.findIndex((other) => kind(other) === kind(one)))
+}
+
+/** One of each, and besides one of each further modulus size. */
+export function everyKindAndSize(algorithms: readonly KeyAlgorithm[]): readonly KeyAlgorithm[] {
+  const each = oneOfEach(algorithms)
+  const sizes = new Set(algorithms.map((one) => one.modulusBits))
+  const further = [...sizes].filter((size) => !each.some((one) => one.modulusBits === size))
+  return [
+    ...each,
+    ...algorithms.filter((one, index) => {
+      const isFirst = index === algorithms.findIndex((other) => other.modulusBits === one.modulusBits)
+      return isFirst && further.includes(one.modulusBits)
+    }),
+  ]
+}
+
 /** The purposes that the backend offers. */
 export function purposesOf(backend: Backend): readonly Purpose[] {
   return (['sign', 'encrypt'] as const).filter((purpose) => backend.capabilities[purpose].length > 0)

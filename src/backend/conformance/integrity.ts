@@ -36,6 +36,11 @@ function names(finding: Finding, where: string): boolean {
   return [finding.subject, finding.message, finding.error?.message].some((text) => text?.includes(where))
 }
 
+/** An instance that has seen more may also say that it was rolled back. */
+function codesOf(edit: StoredEdit): readonly string[] {
+  return [edit.code ?? 'integrity', 'rolled-back']
+}
+
 function namesOfKeys(items: readonly (KeyRecord | Finding)[]): readonly string[] {
   return items.flatMap((item) => (isFinding(item) ? [] : [item.ref.name])).sort()
 }
@@ -60,7 +65,7 @@ async function isCaughtByReading(
 ): Promise<void> {
   const what = `the edit "${edit.name}"`
   const read = (): Promise<unknown> => backend.readKey(keyRefOf(bad.ref))
-  const error = await refusesWith(read, [edit.code ?? 'integrity'], what)
+  const error = await refusesWith(read, codesOf(edit), what)
   assert.ok(
     error.message.includes(where),
     `${what}: the error does not say where (${where}): ${error.message}`,
@@ -80,7 +85,7 @@ async function isCaughtByReading(
 async function isNotBuiltOn(backend: Backend, bad: VersionRecord, edit: StoredEdit): Promise<void> {
   const { algorithm, createdAt, ref } = bad
   const { environment, name } = ref
-  const codes = [edit.code ?? 'integrity']
+  const codes = codesOf(edit)
   const next = draftOf(algorithm, { environment, name, number: 2, createdAt })
   await refusesWith(() => backend.addVersion(next), codes, `a version after the edit "${edit.name}"`)
   const event = { type: 'compromised', at: createdAt } as const
@@ -101,7 +106,7 @@ async function isCaught(harness: ConformanceHarness, edit: StoredEdit, environme
   for (const one of [backend, await harness.open(environment)]) {
     await eventually(harness, async () => {
       if (reads) await isCaughtByReading(one, version, good, edit, where)
-      else await refusesWith(() => useOf(one, version), [edit.code ?? 'integrity'], `the edit "${edit.name}"`)
+      else await refusesWith(() => useOf(one, version), codesOf(edit), `the edit "${edit.name}"`)
       await isDiagnosed(one, where, `the edit "${edit.name}"`)
       await useOf(one, good)
     })

@@ -7,7 +7,7 @@ import type { VersionRecord } from '../../key/record.ts'
 import { exportPrivateJwk, generateMaterial } from '../../material/generate.ts'
 import type { Backend } from '../backend.ts'
 import { collect, failureOf } from './expect.ts'
-import { canSign, draftOf, ENVIRONMENT, now } from './fixtures.ts'
+import { canSign, draftOf, ENVIRONMENT, now, oneOfEachFamily } from './fixtures.ts'
 import type { ConformanceCase } from './harness.ts'
 import { someBytes } from './use.ts'
 
@@ -107,11 +107,7 @@ function isBuiltIn(prototype: unknown): boolean {
 /** Algorithms whose material this process can make, one of each kind. */
 function kinds(backend: Backend): readonly KeyAlgorithm[] {
   const { sign, encrypt } = backend.capabilities
-  const all = [...sign, ...encrypt].filter((algorithm) => factsOf(algorithm).family !== 'kms')
-  return all.filter(
-    (algorithm, index) =>
-      index === all.findIndex((other) => factsOf(other).family === factsOf(algorithm).family),
-  )
+  return oneOfEachFamily([...sign, ...encrypt]).filter((one) => factsOf(one).family !== 'kms')
 }
 
 async function handleOf(backend: Backend, version: VersionRecord): Promise<object> {
