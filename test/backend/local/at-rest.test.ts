@@ -1,13 +1,11 @@
 import * as fs from 'node:fs'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Backend, Finding, VersionDraft } from '../../../src/backend/backend.ts'
+import type { Backend, Finding } from '../../../src/backend/backend.ts'
 import { isFinding } from '../../../src/backend/backend.ts'
 import { openLocalBackend } from '../../../src/backend/local/index.ts'
-import type { KeyAlgorithm } from '../../../src/key/algorithm.ts'
-import { createPolicy } from '../../../src/key/policy.ts'
 import type { KeyRecord } from '../../../src/key/record.ts'
-import type { Purpose } from '../../../src/key/ref.ts'
+import { draftFor } from '../../backends/drafts.ts'
 import { createLocalFixture, digestOf, type LocalFixture } from '../../backends/local.ts'
 import { createRandom } from '../../support/random.ts'
 
@@ -20,34 +18,18 @@ const ENVIRONMENT = 'production'
 let fixture: LocalFixture
 let files: readonly string[]
 
-function draft(purpose: Purpose, name: string, number: number, algorithm: KeyAlgorithm): VersionDraft {
-  const createdAt = Math.floor(Date.now() / 1000)
-  return {
-    ref: { environment: ENVIRONMENT, purpose, name, number },
-    algorithm,
-    ...(purpose === 'sign' ? { content: 'jwt' as const } : {}),
-    createdAt,
-    activatesAt: createdAt,
-    activation: number === 1 ? 'first' : 'emergency',
-    policy: createPolicy(purpose),
-    source: { kind: 'generate' },
-    actor: 'test',
-    reason: 'at rest',
-  }
-}
-
 beforeAll(async () => {
   fixture = createLocalFixture()
   const backend = await fixture.open(ENVIRONMENT)
-  await backend.addVersion(draft('sign', 'tokens', 1, { alg: 'ES256' }))
-  await backend.addVersion(draft('sign', 'tokens', 2, { alg: 'ES256' }))
+  await backend.addVersion(draftFor('production/sign/tokens@1'))
+  await backend.addVersion(draftFor('production/sign/tokens@2'))
   const at = Math.floor(Date.now() / 1000)
   await backend.recordEvent(
     { environment: ENVIRONMENT, purpose: 'sign', name: 'tokens', number: 1 },
     { type: 'compromised', at, actor: 'test', reason: 'leaked' },
   )
-  await backend.addVersion(draft('sign', 'hooks', 1, { alg: 'HS256' }))
-  await backend.addVersion(draft('encrypt', 'data', 1, { alg: 'A256KW' }))
+  await backend.addVersion(draftFor('production/sign/hooks@1', { algorithm: { alg: 'HS256' } }))
+  await backend.addVersion(draftFor('production/encrypt/data@1'))
   await backend.close()
   files = fs
     .readdirSync(fixture.store, { recursive: true })
@@ -98,7 +80,10 @@ async function expectNoticed(file: string, what: string, changed: Buffer): Promi
 function pick<T>(all: readonly T[]): readonly T[] {
   if (FULL) return all
   const random = createRandom(SEED)
-  return Array.from({ length: Math.min(SAMPLE, all.length) }, () => all[Math.floor(random() * all.length)] as T)
+  return Array.from(
+    { length: Math.min(SAMPLE, all.length) },
+    () => all[Math.floor(random() * all.length)] as T,
+  )
 }
 
 describe('a local store at rest', () => {
@@ -107,7 +92,9 @@ describe('a local store at rest', () => {
   })
 
   it('holds files of every kind', () => {
-    const kinds = new Set(files.map((file) => relative(fs.realpathSync(fixture.store), file).split('/').at(-2)))
+    const kinds = new Set(
+      files.map((file) => relative(fs.realpathSync(fixture.store), file).split('/').at(-2)),
+    )
     expect(kinds).toEqual(new Set(['environment', 'log', 'secrets', 'material']))
   })
 
@@ -168,10 +155,13 @@ describe('a local store at rest', () => {
       const keys: (KeyRecord | Finding)[] = []
       for await (const item of backend.listKeys({})) keys.push(item)
       expect(keys.filter((item) => !isFinding(item))).toHaveLength(2)
-      expect(keys.filter(isFinding)).toMatchObject([{ finding: 'unreadable', subject: 'production/sign/tokens' }])
-      await backend.addVersion(draft('sign', 'hooks', 2, { alg: 'HS256' }))
+      expect(keys.filter(isFinding)).toMatchObject([
+        { finding: 'unreadable', subject: 'production/sign/tokens' },
+      ])
+      await backend.addVersion(draftFor('production/sign/hooks@2', { algorithm: { alg: 'HS256' } }))
       const handle = await backend.encryption(
-        (await backend.readKey({ environment: ENVIRONMENT, purpose: 'encrypt', name: 'data' }))?.versions[0] as never,
+        (await backend.readKey({ environment: ENVIRONMENT, purpose: 'encrypt', name: 'data' }))
+          ?.versions[0] as never,
       )
       expect(await handle.createContentKey()).toBeDefined()
     } finally {
