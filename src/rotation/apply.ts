@@ -38,6 +38,8 @@ export interface RotateOptions extends ChangeOptions, Omit<PlanRotationOptions, 
   readonly policyOverrides?: PolicyOverrides | undefined
   /** Plan and change nothing. */
   readonly dryRun?: boolean | undefined
+  /** How often to plan when others are quicker; 100 unless given. */
+  readonly maxAttempts?: number | undefined
 }
 
 /** What became of a rotation. */
@@ -99,8 +101,9 @@ export async function rotateKey(
   ref: KeyRef,
   options: RotateOptions,
 ): Promise<RotationOutcome> {
+  const { maxAttempts = MAX_ATTEMPTS } = options
   let replacing = options.replacing
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
     const key = await requireKey(backend, ref, options)
     const now = options.now()
     // What the emergency is about is decided once: a version that another caller put in its place ends it.
@@ -115,7 +118,7 @@ export async function rotateKey(
     await pause(attempt, options.signal)
   }
   throw new VersionConflictError(
-    `${formatKeyRef(ref)} was changed by others in each of ${MAX_ATTEMPTS} attempts to rotate it`,
+    `${formatKeyRef(ref)} was changed by others in each of ${maxAttempts} attempts to rotate it`,
     { advice: 'Find out what keeps rotating it, and try again' },
   )
 }

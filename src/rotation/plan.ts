@@ -1,6 +1,6 @@
 import { InvalidInputError, StateError, VersionConflictError } from '../errors.ts'
 import { formatDuration, formatInstant, type Instant } from '../key/duration.ts'
-import { announcedAt, stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
+import { announcedAt, checkOrder, stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
 import { isSignPolicy, LONGEST_REFRESH, type Policy } from '../key/policy.ts'
 import { type KeyRecord, latestNumber } from '../key/record.ts'
 import { formatKeyRef, formatVersionRef, type KeyRef, keyRefOf, MAX_VERSION } from '../key/ref.ts'
@@ -55,10 +55,11 @@ export interface PlanRotationOptions {
  *
  * @throws InvalidInputError for options that contradict each other, or a policy of the other purpose
  * @throws VersionConflictError when the key is not where `expectVersion` says
- * @throws StateError when the key has no number left
+ * @throws StateError when the key has no number left, or `now` lies before what is recorded
  */
 export function planRotation(key: KeyRecord, options: PlanRotationOptions): RotationPlan {
   checkOptions(key, options)
+  checkOrder(options.now, policyOf(key, options), key.versions, `a rotation of ${formatKeyRef(key.ref)}`)
   const lines = timelinesOf(key.versions)
   requireExpected(key, lines, options)
   return options.emergency ? planEmergency(key, lines, options) : planScheduled(key, lines, options)

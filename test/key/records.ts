@@ -3,7 +3,13 @@ import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
 import type { Instant } from '../../src/key/duration.ts'
 import { publicFingerprint } from '../../src/key/fingerprint.ts'
 import { type PublicJwk, publicPartOf } from '../../src/key/jwk.ts'
-import { createPolicy, type Policy } from '../../src/key/policy.ts'
+import {
+  createPolicy,
+  isSignPolicy,
+  type Policy,
+  type PolicyOverrides,
+  type SignPolicy,
+} from '../../src/key/policy.ts'
 import { type KeyRecord, keyOf, kidOf, type VersionEvent, type VersionRecord } from '../../src/key/record.ts'
 import { type KeyRef, versionRefOf } from '../../src/key/ref.ts'
 
@@ -63,4 +69,13 @@ export function versionOf(ref: KeyRef, choices: VersionChoices): VersionRecord {
 
 export function keyWith(ref: KeyRef, ...versions: readonly VersionChoices[]): KeyRecord {
   return keyOf(versions.map((choices) => versionOf(ref, choices)))
+}
+
+/** The defaults of signing keys. */
+export const SIGN_POLICY: SignPolicy = signPolicy()
+
+export function signPolicy(overrides: PolicyOverrides = {}): SignPolicy {
+  const policy = createPolicy('sign', overrides)
+  if (!isSignPolicy(policy)) throw new Error('a signing key has a signing policy')
+  return policy
 }
