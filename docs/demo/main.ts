@@ -1,0 +1,145 @@
+/**
+ * Keyturn's main job, told once from beginning to end, in a temporary directory that is removed afterwards.
+ * Everything happens for real: the commands are run as processes, the library is the one that is published, and the last
+ * word has `jose`, which knows nothing of Keyturn. Every claim of the story is checked; if one fails, so does the demo.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLocalJWKSet, jwtVerify } from 'jose'
+import { KeyturnError, openKeyring } from 'keyturn'
+import { openLocalBackend } from 'keyturn/local'
+import { say, title } from './narrate.ts'
+import { createShell } from './shell.ts'
+
+const DAY = 86_400_000
+
+async function tell(folder: string): Promise<void> {
+  const shell = createShell(folder)
+  const config = (): {
+    environments: Record<string, { backend: { masterKeyFile: string }; rootThumbprint: string }>
+  } => JSON.parse(readFileSync(join(folder, 'keyturn.config.json'), 'utf8'))
+
+  title('An environment, and two keys')
+  shell.run('init --environment production --store keys --master-key-file production.master-key.json')
+  shell.run('init --environment staging --store keys --master-key-file staging.master-key.json')
+  shell.run('key create sign/session-tokens -e production')
+  shell.run('key create encrypt/customer-data -e production')
+  shell.run('key create sign/session-tokens -e staging')
+  shell.run('key list -e production')
+
+  title('Sign a token, and verify it')
+  const claims = `'{"sub":"user_123","roles":["admin"]}'`
+  const token = shell
+    .run(`token sign session-tokens -e production --claims ${claims} --audience api --expires-in 15m`)
+    .trim()
+  shell.run('token verify session-tokens -e production --audience api', { stdin: token })
+
+  title('Signing hides nothing')
+  say('This is the payload of that token, decoded without any key, as anybody can:')
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()
+  say(`  ${payload}`)
+  assert.match(payload, /user_123/)
+  say('So personal data is refused where it would be readable:')
+  const leak = `'{"sub":"user_123","email":"ada@example.com"}'`
+  shell.refuse(`token sign session-tokens -e production --claims ${leak} --audience api --expires-in 15m`, 9)
+
+  title('Encrypting hides it')
+  const sealed = shell
+    .run('data encrypt customer-data -e production --context table=patients --context row=42', {
+      stdin: 'ada@example.com',
+    })
+    .trim()
+  assert.doesNotMatch(sealed, /ada/)
+  const opened = shell.run(
+    'data decrypt customer-data -e production --context table=patients --context row=42',
+    {
+      stdin: sealed,
+    },
+  )
+  assert.equal(opened, 'ada@example.com')
+  say('The context is part of the lock: the same data does not open as another row.')
+  shell.refuse('data decrypt customer-data -e production --context table=patients --context row=43', 9, {
+    stdin: sealed,
+  })
+
+  title('The walls')
+  say('A signing key does not encrypt:')
+  shell.refuse('data encrypt session-tokens -e production', 9, { stdin: 'x' })
+  say('An encryption key does not sign:')
+  shell.refuse(`token sign customer-data -e production --claims ${claims} --audience api --expires-in 15m`, 9)
+  say('A key of production is not used in staging:')
+  shell.refuse(
+    `token sign production/sign/session-tokens -e staging --claims ${claims} --audience api --expires-in 15m`,
+    9,
+  )
+  say('A token of production means nothing to the key of the same name in staging:')
+  shell.refuse('token verify session-tokens -e staging --audience api', 9, { stdin: token })
+  say('A token does not choose its own algorithm:')
+  const none = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${token.split('.')[1]}.`
+  shell.refuse('token verify session-tokens -e production --audience api', 9, { stdin: none })
+
+  title('Rotate')
+  shell.run('rotate session-tokens -e production')
+  say('Run it again, from cron or in doubt, and nothing happens:')
+  shell.run('rotate session-tokens -e production')
+  shell.run('key show session-tokens -e production')
+
+  title('Publish')
+  shell.run('jwks export session-tokens -e production --out jwks.json')
+  const jwks = JSON.parse(readFileSync(join(folder, 'jwks.json'), 'utf8'))
+  say(`jwks.json holds ${jwks.keys.length} public keys: the one that signs, and the one that will.`)
+  assert.equal(jwks.keys.length, 2)
+  assert.ok(jwks.keys.every((key: object) => !('d' in key)))
+
+  title('A day later, in an application')
+  say(
+    'The new version activates by the clock, 24 hours after it was published. Here the clock is set a day ahead.',
+  )
+  const { backend, rootThumbprint } =
+    config().environments.production ?? assert.fail('production is configured')
+  const clock = { now: () => Date.now() + DAY, monotonic: () => performance.now() }
+  const masterKeyFile = join(folder, backend.masterKeyFile)
+  const keys = await openLocalBackend(
+    { kind: 'local', store: join(folder, 'keys'), masterKeyFile, rootThumbprint },
+    'production',
+  )
+  const keyring = await openKeyring({ environment: 'production', backend: keys, clock })
+  const signer = await keyring.signer('session-tokens')
+  const next = await signer.signJwt({ sub: 'user_123' }, { audience: 'api', expiresIn: '15m' })
+  await keyring.encrypter('session-tokens').then(
+    () => assert.fail('a signing key became an encrypter'),
+    (error: unknown) =>
+      say(`  keyring.encrypter('session-tokens') -> ${error instanceof KeyturnError ? error.name : error}`),
+  )
+  await keyring.close()
+  await keys.close()
+
+  title('The old and the new token, verified by a library that knows nothing of Keyturn')
+  const published = createLocalJWKSet(jwks)
+  for (const [name, one, at] of [
+    ['old', token, new Date()],
+    ['new', next, new Date(Date.now() + DAY)],
+  ] as const) {
+    const { protectedHeader } = await jwtVerify(one, published, {
+      issuer: 'urn:keyturn:production',
+      audience: 'api',
+      currentDate: at,
+    })
+    say(`  jose accepts the ${name} token: ${protectedHeader.alg}, kid ${protectedHeader.kid}`)
+  }
+
+  title('The record')
+  shell.run('key history session-tokens -e production')
+  shell.run('audit verify -e production')
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'keyturn-demo-'))
+try {
+  await tell(folder)
+  title('Done')
+  say('Everything above happened in a temporary directory, which is gone now.')
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
