@@ -230,7 +230,7 @@ class ComposedBackend implements Backend {
 }
 
 /** The compare of the compare-and-set, and what all versions of a key have in common. */
-function requireNext(draft: VersionDraft, current: KeyRecord | undefined): void {
+export function requireNext(draft: VersionDraft, current: KeyRecord | undefined): void {
   const latest = latestNumber(current)
   const name = formatVersionRef(draft.ref)
   if (draft.ref.number <= latest) {
