@@ -13,7 +13,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/build.ts'],
+    globalSetup: ['test/support/build.ts', 'test/support/secrecy.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

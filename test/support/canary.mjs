@@ -1,0 +1,137 @@
+// Watches a process for secrets that leave it. Loaded into every test worker and every process that a test starts:
+// whatever key material comes into being is remembered, and everything that is written, printed, thrown or passed as an
+// argument is searched for it, in hex, base64, base64url and raw. What is found goes to KEYTURN_CANARY_LOG.
+import childProcess from 'node:child_process'
+import crypto from 'node:crypto'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+
+const LOG = process.env.KEYTURN_CANARY_LOG
+const MOST_SECRETS = 2_000
+const LEAST_BYTES = 16
+// Files whose purpose is to hold a key, by what they say of themselves.
+const KEY_FILES = /"format": ?"keyturn-(master|role)-key\/1"/
+const { appendFileSync } = fs
+const needles = new Map()
+
+function remember(bytes) {
+  if (bytes.length < LEAST_BYTES || bytes.every((byte) => byte === bytes[0])) return
+  const hex = bytes.toString('hex')
+  if (needles.has(hex)) return
+  needles.set(hex, [
+    hex,
+    bytes.toString('base64url'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('latin1'),
+  ])
+  if (needles.size > MOST_SECRETS) needles.delete(needles.keys().next().value)
+}
+
+function rememberKey(key) {
+  if (key.type === 'secret') return remember(key.export())
+  if (key.type !== 'private') return undefined
+  try {
+    const { d, p, q, priv } = key.export({ format: 'jwk' })
+    for (const member of [d, p, q, priv]) if (member) remember(Buffer.from(member, 'base64url'))
+  } catch {
+    // A key type without a JWK form is none of ours.
+  }
+  return undefined
+}
+
+export function search(what, chunk) {
+  const isBytes = chunk instanceof Uint8Array
+  if (!isBytes && typeof chunk !== 'string') return
+  const text = isBytes
+    ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+    : chunk
+  if (text.length < LEAST_BYTES || KEY_FILES.test(text)) return
+  for (const forms of needles.values()) {
+    if (!forms.some((form) => text.includes(form))) continue
+    const { stack = '' } = new NativeError('leak')
+    appendFileSync(
+      LOG,
+      `a secret left the process by ${what}\n${stack.split('\n').slice(3, 12).join('\n')}\n`,
+    )
+    return
+  }
+}
+
+const NativeError = Error
+
+function wrap(object, name, before, after = (result) => result) {
+  const call = object[name]
+  if (typeof call !== 'function') return
+  object[name] = function watched(...args) {
+    before(...args)
+    return after(call.apply(this, args))
+  }
+  Object.defineProperty(object[name], 'name', { value: name })
+  for (const symbol of Object.getOwnPropertySymbols(call)) object[name][symbol] = call[symbol]
+}
+
+function watchKeys() {
+  const nothing = () => undefined
+  const seen = (result) => {
+    rememberKey(result?.privateKey ?? result)
+    return result
+  }
+  wrap(crypto, 'createSecretKey', nothing, seen)
+  wrap(crypto, 'createPrivateKey', nothing, seen)
+  wrap(crypto, 'generateKeyPairSync', nothing, (result) => (result.privateKey.type ? seen(result) : result))
+  const { generateKeyPair } = crypto
+  crypto.generateKeyPair = function watched(...args) {
+    const callback = args.pop()
+    generateKeyPair(...args, (error, publicKey, privateKey) => {
+      if (privateKey?.type) rememberKey(privateKey)
+      callback(error, publicKey, privateKey)
+    })
+  }
+  // Tells promisify to resolve to both keys.
+  for (const symbol of Object.getOwnPropertySymbols(generateKeyPair)) {
+    crypto.generateKeyPair[symbol] = generateKeyPair[symbol]
+  }
+}
+
+function watchExits() {
+  wrap(fs, 'writeFileSync', (_, data) => search('a file (writeFileSync)', data))
+  wrap(fs, 'appendFileSync', (_, data) => search('a file (appendFileSync)', data))
+  wrap(fs, 'writeSync', (_, data) => search('a file (writeSync)', data))
+  wrap(fs.promises, 'writeFile', (_, data) => search('a file (promises.writeFile)', data))
+  wrap(process.stdout, 'write', (data) => search('stdout', data))
+  wrap(process.stderr, 'write', (data) => search('stderr', data))
+  for (const name of ['log', 'info', 'warn', 'error', 'debug']) {
+    wrap(console, name, (...args) => {
+      for (const one of args) search('the console', one)
+    })
+  }
+  for (const name of ['spawn', 'spawnSync', 'execFile', 'execFileSync', 'fork']) {
+    wrap(childProcess, name, (_, args) =>
+      search('process arguments', Array.isArray(args) ? args.join(' ') : ''),
+    )
+  }
+  globalThis.Error = new Proxy(NativeError, {
+    construct(target, args, newTarget) {
+      search('an error message', args[0])
+      return Reflect.construct(target, args, newTarget)
+    },
+  })
+}
+
+async function watchFileHandles() {
+  const handle = await fs.promises.open(new URL(import.meta.url))
+  const prototype = Object.getPrototypeOf(handle)
+  wrap(prototype, 'writeFile', (data) => search('a file (FileHandle.writeFile)', data))
+  wrap(prototype, 'write', (data) => search('a file (FileHandle.write)', data))
+  await handle.close()
+}
+
+const WATCHING = Symbol.for('keyturn.canary')
+if (LOG && !process[WATCHING]) {
+  process[WATCHING] = true
+  search('own process arguments', process.argv.join(' '))
+  watchKeys()
+  watchExits()
+  await watchFileHandles()
+  syncBuiltinESMExports()
+}
