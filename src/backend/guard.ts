@@ -12,7 +12,7 @@ import {
 import { describeAlgorithm, factsOf, isSameAlgorithm, type KeyAlgorithm } from '../key/algorithm.ts'
 import { formatInstant } from '../key/duration.ts'
 import { timelinesOf } from '../key/lifecycle.ts'
-import type { KeyRecord, VersionEvent, VersionRecord } from '../key/record.ts'
+import type { Attribution, KeyRecord, VersionEvent, VersionRecord } from '../key/record.ts'
 import {
   checkKeyRef,
   formatKeyRef,
@@ -35,6 +35,8 @@ import type {
   SigningHandle,
   VersionDraft,
 } from './backend.ts'
+
+const MAX_ATTRIBUTION_CHARS = 1_000
 
 const guarded = new WeakSet<Backend>()
 
@@ -112,6 +114,7 @@ class GuardedBackend implements Backend {
   async recordEvent(version: VersionRef, event: VersionEvent, options?: CallOptions): Promise<VersionRecord> {
     this.#check(version, options)
     checkNumber(version)
+    checkAttribution(event)
     if (event.type === 'restored' && !this.capabilities.restore) {
       throw new UnsupportedAlgorithmError(`the ${this.kind} backend cannot restore a destroyed version`, {
         advice: 'Restore it from a backup of the store, or create a new version',
@@ -218,6 +221,17 @@ function checkActivation(draft: VersionDraft): void {
       `${name} would activate at ${formatInstant(activatesAt)}, before it has been announced for its announcePeriod`,
       { advice: `Activate it at ${formatInstant(createdAt + policy.announcePeriod)} or later` },
     )
+  }
+}
+
+/** An actor or reason without end would make a record that nobody can read back. */
+function checkAttribution({ actor, reason }: Attribution): void {
+  for (const [what, text] of Object.entries({ actor, reason })) {
+    if (text !== undefined && text.length > MAX_ATTRIBUTION_CHARS) {
+      throw new InvalidInputError(`the ${what} has ${text.length} characters`, {
+        advice: `Use at most ${MAX_ATTRIBUTION_CHARS}`,
+      })
+    }
   }
 }
 

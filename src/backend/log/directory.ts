@@ -10,7 +10,8 @@ import { errorCode, systemError } from './system-errors.ts'
 const MAX_OBJECT_BYTES = 1 << 20
 // The checks of folders guard against a wrong set-up, not a race: once a second is enough.
 const FOLDER_CHECK_MS = 1_000
-const NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0
+// Windows has neither. A named pipe would otherwise keep the reader waiting for a writer.
+const SAFE_READ = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0)
 
 /**
  * An object store in a directory. The commit is `link(2)`: it fails where the name is taken, on every file system and
@@ -35,7 +36,7 @@ export class DirectoryStore implements ObjectStore {
    */
   static open(path: string, isSecret: (path: string) => boolean): DirectoryStore {
     const root = realPath(path)
-    const stats = fs.lstatSync(root, { throwIfNoEntry: false })
+    const stats = statsOf(root)
     if (!stats) {
       throw new ConfigurationError(`there is no key store at ${root}`, {
         advice: 'Run keyturn init, or name the right directory',
@@ -74,7 +75,7 @@ export class DirectoryStore implements ObjectStore {
     if (!this.#checkFolder(parentOf(path))) return undefined
     let handle: fs.promises.FileHandle
     try {
-      handle = await fs.promises.open(file, fs.constants.O_RDONLY | NOFOLLOW)
+      handle = await fs.promises.open(file, SAFE_READ)
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined
       if (errorCode(error) === 'ELOOP') checkStoreObject(file, fs.lstatSync(file), false, this.#ownership)
@@ -170,7 +171,7 @@ export class DirectoryStore implements ObjectStore {
     }
     for (const step of stepsOf(folder)) {
       const directory = this.describe(step)
-      const stats = fs.lstatSync(directory, { throwIfNoEntry: false })
+      const stats = statsOf(directory)
       if (!stats) return false
       if (!stats.isDirectory() && !stats.isSymbolicLink()) {
         throw new ConfigurationError(`${directory} is not a directory`, {
@@ -209,6 +210,14 @@ export class DirectoryStore implements ObjectStore {
       checkAncestor(folder, fs.lstatSync(folder), this.#ownership)
       if (folder === top) return
     }
+  }
+}
+
+function statsOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw systemError('look at', path, error)
   }
 }
 

@@ -1,6 +1,9 @@
+import { StateError } from '../../errors.ts'
 import { formatKeyRef, type KeyRef, type Purpose } from '../../key/ref.ts'
 
-/** Where things are in a store. Every path is relative to it, with `/` everywhere. */
+// Where things are in a store. Every path is relative to it, with `/` everywhere.
+
+const MAX_ENTRIES = 999_999
 
 export function environmentLog(environment: string): string {
   return `${environment}/environment`
@@ -30,7 +33,10 @@ export function claimPath(environment: string, fingerprint: string): string {
   return `${materialFolder(environment)}/${fingerprint}`
 }
 
+/** @throws StateError when the log has no number left */
 export function entryName(number: number): string {
+  if (number > MAX_ENTRIES)
+    throw new StateError(`a log ends at ${MAX_ENTRIES} entries`, { advice: 'Create a new key' })
   return `${String(number).padStart(6, '0')}.json`
 }
 

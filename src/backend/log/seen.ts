@@ -28,15 +28,23 @@ const LINE = /^(\S+) (\d+) ([A-Za-z0-9_-]{43})$/
 
 /**
  * Remembers across runs, in a file of lines `<log> <entries> <hash>`: only ever appended to, so that processes do not
- * overwrite each other. It holds nothing secret. Losing it weakens the check until the logs are seen again.
+ * overwrite each other. It holds nothing secret. Losing it weakens the check until the logs are seen again, so a file that
+ * cannot be read or written is reported and does not fail what was asked for.
+ *
+ * @param onError told of it, once; `process.emitWarning` unless given
  */
-export function createSeenFile(path: string): SeenHistory {
+export function createSeenFile(path: string, onError: (error: Error) => void = emitWarning): SeenHistory {
   let heads: Map<string, Head> | undefined
   let lines = 0
+  let failed = false
+  const report = (error: unknown, doing: string): void => {
+    if (!failed) onError(systemError(doing, path, error))
+    failed = true
+  }
   const load = (): Map<string, Head> => {
     if (heads) return heads
     heads = new Map()
-    for (const line of readLines(path)) {
+    for (const line of readLines(path, report)) {
       lines++
       const [, log, entries, hash] = LINE.exec(line) ?? []
       if (log === undefined || hash === undefined) continue
@@ -56,19 +64,23 @@ export function createSeenFile(path: string): SeenHistory {
         mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
         appendFileSync(path, formatLine(log, head), { mode: 0o600 })
       } catch (error) {
-        throw systemError('write', path, error)
+        report(error, 'write')
       }
     },
   }
 }
 
-function readLines(path: string): readonly string[] {
+function readLines(path: string, report: (error: unknown, doing: string) => void): readonly string[] {
   try {
     return readFileSync(path, 'utf8').split('\n')
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
-    throw systemError('read', path, error)
+    if (errorCode(error) !== 'ENOENT') report(error, 'read')
+    return []
   }
+}
+
+function emitWarning(error: Error): void {
+  process.emitWarning(error.message, { type: 'KeyturnWarning', code: 'KEYTURN_SEEN' })
 }
 
 /** A line that another process appends meanwhile may be lost: it is seen again at the next reading of that log. */

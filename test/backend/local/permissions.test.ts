@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -125,5 +126,22 @@ describe('links', () => {
     const masterKeyFile = fixture.masterKeyFile('production')
     const backend = await openLocalBackend({ kind: 'local', store, masterKeyFile }, 'production')
     expect(await backend.readKey(TOKENS)).toBeDefined()
+  })
+})
+
+describe('what is no file', () => {
+  it('does not keep a reader waiting', async () => {
+    const file = fixture.file('production/sign/tokens/log/000001.json')
+    fs.rmSync(file)
+    execFileSync('mkfifo', ['-m', '0640', file])
+    await expect(use()).rejects.toThrow(/is not a regular file/)
+  })
+
+  it('is refused where an entry should be', async () => {
+    const file = fixture.file('production/sign/tokens/log/000001.json')
+    fs.rmSync(file)
+    fs.mkdirSync(file, { mode: 0o640 })
+    fs.chmodSync(file, 0o640)
+    await expect(use()).rejects.toThrow(/is not a regular file/)
   })
 })

@@ -125,3 +125,14 @@ describe('the file of what was seen', () => {
     expect(fs.readFileSync(seenPath, 'utf8')).toBe(`sign/a 4999 ${hash}\n`)
   })
 })
+
+describe('a state directory that cannot be written', () => {
+  it('is reported, and the change is acknowledged all the same', async () => {
+    fs.writeFileSync(join(seenPath, '..'), 'a file where the directory should be')
+    const errors: Error[] = []
+    const backend = await open(createSeenFile(seenPath, (error) => errors.push(error)))
+    await backend.addVersion(draftFor('production/sign/tokens@4'))
+    expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining(seenPath)])
+    expect((await backend.readKey(TOKENS))?.versions).toHaveLength(4)
+  })
+})
