@@ -167,7 +167,6 @@ function pendingOf(lines: readonly Timeline[], now: Instant): readonly Timeline[
     (line) =>
       line.activatesAt > now &&
       stateAt(line, now) === 'pre-activation' &&
-      !line.cancelled &&
       (line.deactivatesAt === undefined || line.deactivatesAt > line.activatesAt),
   )
 }
