@@ -1,4 +1,4 @@
-import { UnsupportedAlgorithmError } from '../errors.ts'
+import { PurposeMismatchError, UnsupportedAlgorithmError } from '../errors.ts'
 import { type Purpose, quote } from './ref.ts'
 
 export type EcdsaAlg = 'ES256' | 'ES384' | 'ES512'
@@ -71,6 +71,19 @@ const ECDH_CURVES = ['P-256', 'X25519'] as const
 /** What an algorithm implies. */
 export function factsOf(algorithm: KeyAlgorithm): AlgorithmFacts {
   return FACTS[algorithm.alg]
+}
+
+/**
+ * The purpose wall, where only an algorithm is at hand: RSA keys, for one, could do both. `doing` completes "cannot be used
+ * to …".
+ *
+ * @throws PurposeMismatchError
+ */
+export function requireAlgorithmPurpose(algorithm: KeyAlgorithm, purpose: Purpose, doing: string): void {
+  const facts = factsOf(algorithm)
+  if (facts.purpose !== purpose) {
+    throw new PurposeMismatchError(`${algorithm.alg} is for ${facts.purpose} and cannot be used to ${doing}`)
+  }
 }
 
 /** The algorithms of a purpose where nobody asks for another. */

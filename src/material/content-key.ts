@@ -12,7 +12,7 @@ import {
   randomBytes,
 } from 'node:crypto'
 import { UnsupportedAlgorithmError } from '../errors.ts'
-import { factsOf, type KeyAlgorithm } from '../key/algorithm.ts'
+import { factsOf, type KeyAlgorithm, requireAlgorithmPurpose } from '../key/algorithm.ts'
 import { checkPublicJwk, importPublicJwk, type PublicJwk, publicPartOf } from '../key/jwk.ts'
 
 /** Bytes of the content key of A256GCM. */
@@ -38,6 +38,7 @@ export function wrapContentKey(
   key: KeyObject,
   contentKey: Uint8Array,
 ): WrappedContentKey {
+  requireAlgorithmPurpose(algorithm, 'encrypt', 'wrap a content key')
   switch (factsOf(algorithm).family) {
     case 'aes-kw':
       return { encryptedKey: keyWrap(key, contentKey) }
@@ -71,6 +72,7 @@ export function unwrapContentKey(
   key: KeyObject,
   wrapped: WrappedContentKey,
 ): Buffer {
+  requireAlgorithmPurpose(algorithm, 'encrypt', 'unwrap a content key')
   const contentKey = unwrapBytes(algorithm, key, wrapped)
   // OpenSSL unwraps nothing to nothing, and whoever has a public key can wrap bytes of any length.
   if (contentKey.length !== CONTENT_KEY_BYTES) throw new RangeError('a content key has the wrong length')

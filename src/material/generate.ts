@@ -11,7 +11,8 @@ import { promisify } from 'node:util'
 import { UnsupportedAlgorithmError, WeakKeyError } from '../errors.ts'
 import { factsOf, isAsymmetric, type KeyAlgorithm } from '../key/algorithm.ts'
 import { decodeBase64url, encodeBase64url } from '../key/base64url.ts'
-import { checkPublicJwk, type PublicJwk, publicPartOf } from '../key/jwk.ts'
+import { canonicalJwk, checkPublicJwk, type PublicJwk, publicPartOf } from '../key/jwk.ts'
+import { checkKeyPair } from './key-pair.ts'
 
 /** A JWK with private or symmetric members. It exists only on its way into or out of an encrypted file. */
 export type PrivateJwk = Readonly<Record<string, string>>
@@ -78,10 +79,14 @@ function missingAlgorithm(alg: string): UnsupportedAlgorithmError {
   })
 }
 
-/** The public half of asymmetric material; undefined for a secret. */
+/** The public half of asymmetric material; undefined for a secret. @throws WeakKeyError for a type that has no JWK */
 export function publicJwkOf(material: KeyObject): PublicJwk | undefined {
   if (material.type === 'secret') return undefined
-  return publicPartOf(createPublicKey(material).export({ format: 'jwk' }) as Record<string, unknown>)
+  try {
+    return publicPartOf(createPublicKey(material).export({ format: 'jwk' }) as Record<string, unknown>)
+  } catch (error) {
+    throw new WeakKeyError(`no algorithm uses a key of type ${material.asymmetricKeyType}`, { cause: error })
+  }
 }
 
 /** @throws WeakKeyError, UnsupportedAlgorithmError */
@@ -104,17 +109,25 @@ export function importPrivateJwk(jwk: PrivateJwk, algorithm: KeyAlgorithm): KeyO
       material = createPrivateKey({ key: jwk as unknown as JsonWebKey, format: 'jwk' })
     } catch (error) {
       if (jwk.kty === 'AKP' && !runtimeHas(algorithm)) throw missingAlgorithm(algorithm.alg)
-      throw new WeakKeyError('the private key is malformed, or its public part is not its own', {
-        cause: error,
-      })
+      throw new WeakKeyError('the private key is malformed', { cause: error })
     }
   }
   checkMaterial(material, algorithm)
+  checkPublicPart(jwk, material)
   return material
 }
 
+/** For these types Node.js recomputes the public part, and so would hide that another one was given. */
+function checkPublicPart(jwk: PrivateJwk, material: KeyObject): void {
+  if (jwk.kty !== 'OKP' && jwk.kty !== 'AKP') return
+  const own = publicJwkOf(material)
+  if (own && canonicalJwk(own) !== canonicalJwk(publicPartOf(jwk))) {
+    throw new WeakKeyError('the public part of the private key is not its own')
+  }
+}
+
 /**
- * Checks that material fits `algorithm`: type, curve, size, exponent, length.
+ * Checks that material fits `algorithm`: type, curve, size, exponent, length, and that its halves belong together.
  *
  * @throws WeakKeyError
  */
@@ -126,6 +139,7 @@ export function checkMaterial(material: KeyObject, algorithm: KeyAlgorithm): voi
   const publicJwk = publicJwkOf(material)
   if (publicJwk) {
     checkPublicJwk(publicJwk, algorithm)
+    checkKeyPair(material)
     return
   }
   const bytes = material.symmetricKeySize ?? 0

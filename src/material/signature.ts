@@ -1,6 +1,6 @@
 import { constants, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
 import { UnsupportedAlgorithmError } from '../errors.ts'
-import { factsOf, type KeyAlgorithm } from '../key/algorithm.ts'
+import { factsOf, type KeyAlgorithm, requireAlgorithmPurpose } from '../key/algorithm.ts'
 import { concatToDer, derToConcat } from './ecdsa-der.ts'
 
 export type MaybePromise<T> = T | Promise<T>
@@ -13,8 +13,11 @@ export type VerifyBytes = (data: Uint8Array, signature: Uint8Array) => boolean
 /**
  * Signs with material at hand. RSA, which takes a millisecond or more, leaves the event loop; the others are faster
  * than the way to another thread and back.
+ *
+ * @throws PurposeMismatchError for an algorithm that encrypts
  */
 export function signWith(algorithm: KeyAlgorithm, key: KeyObject): SignBytes {
+  requireAlgorithmPurpose(algorithm, 'sign', 'sign')
   const { family, hash, signatureBytes = 0 } = factsOf(algorithm)
   switch (family) {
     case 'ecdsa':
@@ -39,8 +42,9 @@ export function signWith(algorithm: KeyAlgorithm, key: KeyObject): SignBytes {
   }
 }
 
-/** Verifies with a public key, or with the secret of an HMAC. */
+/** Verifies with a public key, or with the secret of an HMAC. @throws PurposeMismatchError for an algorithm that encrypts */
 export function verifyWith(algorithm: KeyAlgorithm, key: KeyObject): VerifyBytes {
+  requireAlgorithmPurpose(algorithm, 'sign', 'verify')
   const { family, hash, signatureBytes } = factsOf(algorithm)
   switch (family) {
     case 'ecdsa':

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto'
-import { DecryptionError, InvalidInputError, PurposeMismatchError, TokenError } from '../errors.ts'
-import { ENCRYPT_ALGS, factsOf, type KeyAlgorithm } from '../key/algorithm.ts'
+import { DecryptionError, InvalidInputError, TokenError } from '../errors.ts'
+import { ENCRYPT_ALGS, type KeyAlgorithm, requireAlgorithmPurpose } from '../key/algorithm.ts'
 import { encodeBase64url } from '../key/base64url.ts'
 import { type PublicJwk, publicPartOf } from '../key/jwk.ts'
 import { requirePurpose, type VersionRef } from '../key/ref.ts'
@@ -154,9 +154,7 @@ export function decryptJwe(
 
 function requireEncryption(options: { algorithm: KeyAlgorithm; ref: VersionRef }, doing: string): void {
   requirePurpose(options.ref, 'encrypt', doing)
-  if (factsOf(options.algorithm).purpose !== 'encrypt') {
-    throw new PurposeMismatchError(`${options.algorithm.alg} signs, and cannot be used to ${doing}`)
-  }
+  requireAlgorithmPurpose(options.algorithm, 'encrypt', doing)
 }
 
 function headerOf(options: EncryptOptions, epk: PublicJwk | undefined, mac: Buffer | undefined): JsonObject {
