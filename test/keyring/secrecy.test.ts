@@ -1,0 +1,66 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { createPolicy } from '../../src/key/policy.ts'
+import { parseKeyRef } from '../../src/key/ref.ts'
+import { createKey } from '../../src/rotation/apply.ts'
+import { CLAIMS, setStage, TO_API } from './support.ts'
+
+/** Everything that anyone could read off an object without being let in. */
+function surfacesOf(value: object): string {
+  const names = (one: object | null): string[] =>
+    one === null ? [] : [...Reflect.ownKeys(one).map(String), ...names(Object.getPrototypeOf(one))]
+  return [
+    inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, getters: true }),
+    JSON.stringify(value),
+    String(value),
+    names(value).join(),
+    JSON.stringify({ ...value }),
+  ].join('\n')
+}
+
+/** A secret in every spelling in which it could be written down. */
+function spellingsOf(secret: Buffer): readonly string[] {
+  return [
+    secret.toString('hex'),
+    secret.toString('base64'),
+    secret.toString('base64url'),
+    inspect(secret).slice(8, 40),
+    [...secret].join(', ').slice(0, 40),
+  ]
+}
+
+describe('what an application holds', () => {
+  it('shows its reference and algorithm, and no key material', async () => {
+    const { keyring, test, clock } = await setStage()
+    const secrets = { sign: randomBytes(32), encrypt: randomBytes(32) }
+    for (const [name, algorithm] of [
+      ['sign/mac', { alg: 'HS256' }],
+      ['encrypt/data', { alg: 'A256KW' }],
+    ] as const) {
+      const ref = parseKeyRef(`production/${name}`)
+      await createKey(test.real, ref, {
+        algorithm,
+        policy: createPolicy(ref.purpose),
+        source: { kind: 'import', key: createSecretKey(secrets[ref.purpose]) },
+        actor: 'test',
+        now: () => Math.floor(clock.now() / 1000),
+      })
+    }
+    const signer = await keyring.signer('mac')
+    const verifier = await keyring.verifier('mac', { audience: 'api' })
+    const encrypter = await keyring.encrypter('data')
+    await verifier.verifyJwt(await signer.signJwt(CLAIMS, TO_API))
+    await encrypter.decrypt(await encrypter.encrypt(Buffer.from('x')))
+    const surfaces = [keyring, signer, verifier, encrypter].map(surfacesOf).join('\n')
+    for (const secret of Object.values(secrets)) {
+      for (const spelling of spellingsOf(secret)) expect(surfaces).not.toContain(spelling)
+    }
+    expect(surfaces).not.toMatch(/KeyObject|SecretKey|PrivateKey|<Buffer/)
+    expect(inspect(signer)).toContain("name: 'mac'")
+    expect(Object.keys(signer).sort()).toEqual(['algorithm', 'content', 'ref'])
+    expect(Object.keys(verifier).sort()).toEqual(['algorithm', 'content', 'ref'])
+    expect(Object.keys(encrypter).sort()).toEqual(['algorithm', 'ref'])
+    expect(Object.keys(keyring).sort()).toEqual(['environment', 'issuer'])
+  })
+})
