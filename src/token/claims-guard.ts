@@ -26,6 +26,7 @@ type Report = (found: SensitiveClaim) => void
  * @throws ClaimsError naming the first such claim, never its value
  */
 export function guardClaims(claims: JsonObject, allowed: ReadonlySet<string>): void {
+  if (!isJsonObject(claims)) throw new ClaimsError('', 'the claims are not a plain object')
   inspectMembers(claims, '', 1, allowed, ({ claim, reason }) => {
     throw new ClaimsError(
       claim,

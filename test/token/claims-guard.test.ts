@@ -221,6 +221,12 @@ describe('the claims guard', () => {
     expect(JSON.stringify(error) + error.stack).not.toContain('ada@')
   })
 
+  it('refuses what are no claims', () => {
+    for (const claims of [null, undefined, 'ada', 7, ['ada']]) {
+      expect(() => guardClaims(claims as unknown as JsonObject, new Set())).toThrow(ClaimsError)
+    }
+  })
+
   it('ends on what contains itself', () => {
     const circle: Record<string, unknown> = {}
     circle.self = circle
