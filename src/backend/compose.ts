@@ -142,26 +142,27 @@ class ComposedBackend implements Backend {
     const created = await this.#material.create(draft.ref, draft.algorithm, draft.source, options)
     let claimed = false
     let committing = false
+    let refused = false
     try {
       claimed = await this.#claim(draft.ref, created, options)
       const version = recordOf(draft, created)
       checkCall(options)
       committing = true
-      const key = await this.#records.change(
-        draft.ref,
-        (current) => {
-          requireNext(draft, current)
-          return { kind: 'version', version }
-        },
-        options,
-      )
-      return requireVersion(key, draft.ref)
+      const decide = (current: KeyRecord | undefined): Change => {
+        refused = true
+        requireNext(draft, current)
+        refused = false
+        return { kind: 'version', version }
+      }
+      return requireVersion(await this.#records.change(draft.ref, decide, options), draft.ref)
     } catch (error) {
       // Once committing, only a refusal proves that the version is not there; after any other failure it may be.
-      if (!committing || error instanceof VersionConflictError || error instanceof StateError) {
-        await this.#material.discard(draft.ref, created.locator)
-        if (claimed) await this.#releaseUnlessUsed(draft.ref, created.fingerprint)
-      }
+      if (committing && !refused) throw error
+      const holder = committing ? await this.#find(draft.ref) : undefined
+      // The reply to our own commit got lost, and the number is taken because it is ours.
+      if (holder?.material.id === created.locator.id) return holder
+      await this.#material.discard(draft.ref, created.locator)
+      if (claimed && holder?.fingerprint !== created.fingerprint) await this.#release(draft.ref, created)
       throw error
     }
   }
@@ -221,11 +222,13 @@ class ComposedBackend implements Backend {
     )
   }
 
-  async #releaseUnlessUsed(ref: VersionRef, fingerprint: string | undefined): Promise<void> {
-    if (fingerprint === undefined) return
+  async #release(ref: VersionRef, created: CreatedMaterial): Promise<void> {
+    if (created.fingerprint !== undefined) await this.#records.release(created.fingerprint, ref)
+  }
+
+  async #find(ref: VersionRef): Promise<VersionRecord | undefined> {
     const key = await this.#records.read(ref)
-    if (!key || key.versions.some((version) => version.fingerprint === fingerprint)) return
-    await this.#records.release(fingerprint, ref)
+    return key && findVersion(key, ref.number)
   }
 }
 
