@@ -7,8 +7,8 @@ import { CloudError, CloudService } from './cloud-service.ts'
 /** @param open replaces how an instance is opened, for variants of the backend */
 export async function createCloudHarness(
   open: (service: CloudService, environment: string) => Backend = openCloudLikeBackend,
+  service: CloudService = new CloudService(),
 ): Promise<ConformanceHarness> {
-  const service = new CloudService()
   const backends: Backend[] = []
   return {
     sharesEnvironments: true,

@@ -63,7 +63,7 @@ export function openMemoryBackend(storage: MemoryStorage, environment: string): 
   return composeBackend(new MemoryRecords(storage, environment), new MemoryMaterial(storage, environment))
 }
 
-class MemoryRecords implements RecordStore {
+export class MemoryRecords implements RecordStore {
   readonly environment: string
   readonly integrity = 'signed'
   readonly history = true

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { KeyturnError } from '../../errors.ts'
+import { KeyturnError, RolledBackError } from '../../errors.ts'
 import type { KeyRecord, VersionRecord } from '../../key/record.ts'
 import { keyRefOf } from '../../key/ref.ts'
 import { type Backend, type Finding, isFinding } from '../backend.ts'
@@ -33,7 +33,13 @@ function assertFinding(finding: Finding, what: string): void {
 }
 
 function names(finding: Finding, where: string): boolean {
-  return [finding.subject, finding.message, finding.error?.message].some((text) => text?.includes(where))
+  const texts = [finding.subject, finding.message]
+  return texts.some((text) => text.includes(where)) || (!!finding.error && errorNames(finding.error, where))
+}
+
+/** A history that is too short is named as a whole, as what contains the edit. */
+function errorNames(error: KeyturnError, where: string): boolean {
+  return error.message.includes(where) || (error instanceof RolledBackError && where.startsWith(error.where))
 }
 
 /** An instance that has seen more may also say that it was rolled back. */
@@ -66,10 +72,7 @@ async function isCaughtByReading(
   const what = `the edit "${edit.name}"`
   const read = (): Promise<unknown> => backend.readKey(keyRefOf(bad.ref))
   const error = await refusesWith(read, codesOf(edit), what)
-  assert.ok(
-    error.message.includes(where),
-    `${what}: the error does not say where (${where}): ${error.message}`,
-  )
+  assert.ok(errorNames(error, where), `${what}: the error does not say where (${where}): ${error.message}`)
   const items = await collect(backend.listKeys({}))
   const findings = items.filter(isFinding)
   for (const finding of findings) assertFinding(finding, what)
@@ -77,7 +80,9 @@ async function isCaughtByReading(
     findings.some((finding) => names(finding, where)),
     `${what}: the listing hides it`,
   )
-  assert.deepEqual(namesOfKeys(items), [good.ref.name], `${what}: the listing of the other keys`)
+  const listed = namesOfKeys(items)
+  assert.ok(listed.includes(good.ref.name), `${what}: the listing loses another key`)
+  assert.ok(!listed.includes(bad.ref.name), `${what}: the listing shows the edited key`)
   assert.deepEqual(plain(await readVersion(backend, good)), plain(good), `${what}: reading another key`)
 }
 
