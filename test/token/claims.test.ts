@@ -257,6 +257,10 @@ describe('checking claims', () => {
     ).toBe('token-claims')
   })
 
+  it.each(['1e999', '-1e999'])('refuses nbf %s, which is no time', (nbf) => {
+    expect(codeOf(() => check(`${JSON.stringify(good).slice(0, -1)},"nbf":${nbf}}`))).toBe('token-claims')
+  })
+
   it('accepts times with a fraction (RFC 7519 section 2)', () => {
     expect(check({ ...good, iat: now - 0.5, exp: now + 899.5 })).toMatchObject({ exp: now + 899.5 })
   })
