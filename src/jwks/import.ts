@@ -16,8 +16,6 @@ export const MAX_JWKS_KEYS = 100
 
 /** The private members of RFC 7518 section 6 and of AKP keys. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
-// Beyond 4096 bits the modulus is refused anyway, and this keeps large numbers out of big-integer arithmetic.
-const LONGEST_MODULUS = 700
 
 /**
  * Reads a JWK Set of signing keys, for whoever verifies with it. One bad key refuses the whole document: a set that holds
@@ -95,7 +93,6 @@ function algorithmOf(alg: string, publicJwk: PublicJwk): KeyAlgorithm {
   const algorithm = parseAlgorithm('sign', alg)
   if (!isAsymmetric(algorithm)) throw new InvalidInputError(`${alg} has no public key`)
   if (factsOf(algorithm).family !== 'rsa' || publicJwk.kty !== 'RSA') return algorithm
-  if (publicJwk.n.length > LONGEST_MODULUS) throw new WeakKeyError('its RSA modulus is too long')
   return { alg: algorithm.alg, modulusBits: modulusBitsOf(publicJwk.n) }
 }
 
