@@ -33,6 +33,7 @@ export class Headers {
       const [oldest] = this.#known.keys()
       if (oldest !== undefined) this.#known.delete(oldest)
     }
-    this.#known.set(encodedHeader, header)
+    // A slice of a string keeps all of it alive, and what carries bytes may have megabytes.
+    this.#known.set(Buffer.from(encodedHeader, 'latin1').toString('latin1'), header)
   }
 }
