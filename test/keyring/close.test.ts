@@ -1,7 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import * as opening from '../../src/backend/open.ts'
 import { ClosedError } from '../../src/errors.ts'
+import { parseKeyRef } from '../../src/key/ref.ts'
 import { openKeyring } from '../../src/keyring/keyring.ts'
-import { CLAIMS, failureOf, HOUR, setStage, settle, TO_API } from './support.ts'
+import { CLAIMS, failureOf, HOUR, setStage, settle, TestBackend, TO_API } from './support.ts'
+
+vi.mock('../../src/backend/open.ts', { spy: true })
 
 describe('a keyring that is closed', () => {
   it('refuses everything, with everything that it handed out', async () => {
@@ -31,6 +35,18 @@ describe('a keyring that is closed', () => {
     const { keyring } = await setStage()
     await keyring.close()
     await expect(keyring.close()).resolves.toBeUndefined()
+  })
+
+  it('closes a backend that it opened itself', async () => {
+    const { backend } = new TestBackend('production')
+    const open = vi.spyOn(opening, 'openBackend').mockResolvedValue(backend)
+    const keyring = await openKeyring({
+      environment: 'production',
+      backend: { kind: 'local', store: 'keys' },
+    })
+    await keyring.close()
+    await expect(backend.readKey(parseKeyRef('production/sign/tokens'))).rejects.toThrow(ClosedError)
+    open.mockRestore()
   })
 
   it('leaves a backend open that the caller opened', async () => {
@@ -74,11 +90,12 @@ describe('a keyring that is closed', () => {
 
 describe('a keyring that nobody closes', () => {
   it('keeps no process alive', async () => {
-    const before = process.getActiveResourcesInfo().length
+    const timers = (): number => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length
+    const before = timers()
     const { keyring, create } = await setStage()
     await create('sign/tokens')
     await keyring.signer('tokens')
     await settle()
-    expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before)
+    expect(timers()).toBeLessThanOrEqual(before)
   })
 })

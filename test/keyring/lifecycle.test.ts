@@ -49,6 +49,9 @@ describe('activation', () => {
     test.isDown = true
     clock.advance(20 * MINUTE)
     const sealed = await encrypter.encrypt(Buffer.from('new'))
+    test.isDown = false
+    await keyring.refresh()
+    test.isDown = true
     expect(headerOf(sealed).kid).toBe('production/encrypt/data@2')
     expect(Buffer.from(await encrypter.decrypt(old)).toString()).toBe('old')
     expect(Buffer.from(await encrypter.decrypt(sealed)).toString()).toBe('new')

@@ -1,8 +1,11 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import type { EncryptionHandle } from '../../src/backend/backend.ts'
 import { createPolicy } from '../../src/key/policy.ts'
+import type { VersionRecord } from '../../src/key/record.ts'
 import { parseKeyRef } from '../../src/key/ref.ts'
+import { openKeyring } from '../../src/keyring/keyring.ts'
 import { createKey } from '../../src/rotation/apply.ts'
 import { CLAIMS, setStage, TO_API } from './support.ts'
 
@@ -62,5 +65,41 @@ describe('what an application holds', () => {
     expect(Object.keys(verifier).sort()).toEqual(['algorithm', 'content', 'ref'])
     expect(Object.keys(encrypter).sort()).toEqual(['algorithm', 'ref'])
     expect(Object.keys(keyring).sort()).toEqual(['environment', 'issuer'])
+  })
+})
+
+describe('a content key', () => {
+  it('is wiped as soon as it has encrypted or decrypted', async () => {
+    const { test, clock, create } = await setStage()
+    await create('encrypt/data')
+    const seen: Uint8Array[] = []
+    const backend = new Proxy(test.real, {
+      get(target, member) {
+        const value: unknown = Reflect.get(target, member, target)
+        if (member !== 'encryption') return typeof value === 'function' ? value.bind(target) : value
+        return async (version: VersionRecord): Promise<EncryptionHandle> => {
+          const handle = await target.encryption(version)
+          return {
+            ref: handle.ref,
+            async createContentKey() {
+              const made = await handle.createContentKey()
+              seen.push(made.contentKey)
+              return made
+            },
+            async unwrap(wrapped) {
+              const unwrapped = await handle.unwrap(wrapped)
+              seen.push(unwrapped)
+              return unwrapped
+            },
+          }
+        }
+      },
+    })
+    const keyring = await openKeyring({ environment: 'production', backend, clock })
+    const encrypter = await keyring.encrypter('data')
+    const sealed = await encrypter.encrypt(Buffer.from('secret'))
+    expect(Buffer.from(await encrypter.decrypt(sealed)).toString()).toBe('secret')
+    expect(seen).toHaveLength(2)
+    for (const contentKey of seen) expect(Buffer.from(contentKey).equals(Buffer.alloc(32))).toBe(true)
   })
 })

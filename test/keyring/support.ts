@@ -9,6 +9,7 @@ import type { Clock } from '../../src/keyring/clock.ts'
 import { type Keyring, type KeyringOptions, openKeyring } from '../../src/keyring/keyring.ts'
 import type { SignJwtOptions } from '../../src/keyring/signer.ts'
 import type { KeyringWarning } from '../../src/keyring/warnings.ts'
+import type { MaybePromise } from '../../src/material/signature.ts'
 import { createKey, rotateKey } from '../../src/rotation/apply.ts'
 import { MemoryStorage, openMemoryBackend } from '../backends/memory.ts'
 
@@ -49,7 +50,7 @@ export class TestBackend {
   /** Calls do not come back while it is set. */
   isHanging = false
   /** What readKey answers instead. */
-  answer: ((record: KeyRecord | undefined) => KeyRecord | undefined) | undefined
+  answer: ((record: KeyRecord | undefined) => MaybePromise<KeyRecord | undefined>) | undefined
   readonly backend: Backend
   readonly #real: Backend
 
