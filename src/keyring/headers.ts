@@ -10,6 +10,8 @@ const MOST_REMEMBERED = 64
 export class Headers {
   readonly #typ: string
   readonly #known = new Map<string, JwsHeader>()
+  /** Mostly it is the same header as last time, and comparing is faster than hashing. */
+  #last: { readonly encodedHeader: string; readonly header: JwsHeader } | undefined
 
   constructor(typ: string) {
     this.#typ = typ
@@ -17,6 +19,7 @@ export class Headers {
 
   /** @throws TokenError `token-malformed`, `token-header`, `token-algorithm`, `token-type` */
   read(encodedHeader: string): JwsHeader {
+    if (this.#last?.encodedHeader === encodedHeader) return this.#last.header
     const known = this.#known.get(encodedHeader)
     if (known) return known
     const header = parseJwsHeader(encodedHeader)
@@ -28,6 +31,8 @@ export class Headers {
 
   /** Call it only for headers whose signature was good: others could crowd them out. */
   remember(encodedHeader: string, header: JwsHeader): void {
+    if (this.#last?.header === header) return
+    this.#last = { encodedHeader, header }
     if (this.#known.has(encodedHeader)) return
     if (this.#known.size >= MOST_REMEMBERED) {
       const [oldest] = this.#known.keys()
