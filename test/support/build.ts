@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path'
 export default function build(): void {
   const fresh = join('.build', `dist-${process.pid}`)
   const tsc = join('node_modules', 'typescript', 'bin', 'tsc')
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--noCheck', '--outDir', fresh], {
+  const only = ['--noCheck', '--declaration', 'false', '--isolatedDeclarations', 'false', '--outDir', fresh]
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...only], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   for (const name of readdirSync(fresh, { recursive: true }).map(String)) {
