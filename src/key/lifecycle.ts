@@ -109,11 +109,14 @@ export function activationOf(version: VersionRecord): Instant {
   return fold(version).activatesAt
 }
 
-/** From when on everybody can be expected to know a version that was created at `createdAt`. */
+/**
+ * From when on everybody can be expected to know a version that was created at `createdAt`, whichever two clocks tell the
+ * times: the one that created it, and the one that asks. Keyrings look up what they do not know; JWKS consumers may not.
+ */
 export function announcedAt(version: VersionRecord): Instant {
   const { policy } = version
   const notice = isSignPolicy(policy)
-    ? policy.publishLag + policy.consumerCache
+    ? policy.publishLag + policy.consumerCache + 2 * policy.clockSkew
     : LONGEST_REFRESH + policy.clockSkew
   return version.createdAt + notice
 }
@@ -207,7 +210,7 @@ export function checkEvent(
 }
 
 /**
- * Refuses a time that lies before the last one recorded by more than the clocks may differ.
+ * Refuses a time that lies before the last one recorded by more than two clocks may differ.
  *
  * @throws StateError
  */
@@ -219,7 +222,7 @@ export function checkOrder(
 ): void {
   if (versions.length === 0) return
   const last = lastRecordedAt(versions)
-  if (at < last - policy.clockSkew) {
+  if (at < last - 2 * policy.clockSkew) {
     throw new StateError(
       `${what} would be timed ${formatInstant(at)}, before the last record of the key at ${formatInstant(last)}`,
       { advice: 'Set the clock of this machine right' },
@@ -232,9 +235,10 @@ type Refuse = (why: string, advice: string) => never
 /** Signers with records as old as the policy allows would use it anyway. */
 function refuseIfImminent(event: VersionEvent, line: Timeline, refuse: Refuse): void {
   const { signerMaxStale, clockSkew } = line.version.policy
-  if (event.at + signerMaxStale + clockSkew > line.activatesAt && !line.compromised) {
+  // This host's clock may be behind, and a signer's ahead.
+  if (event.at + signerMaxStale + 2 * clockSkew > line.activatesAt && !line.compromised) {
     refuse(
-      `it activates at ${formatInstant(line.activatesAt)}, and signers that last looked up to signerMaxStale + clockSkew ago would use it anyway`,
+      `it activates at ${formatInstant(line.activatesAt)}, and signers that last looked up to signerMaxStale + 2 x clockSkew ago would use it anyway`,
       'Mark it compromised instead',
     )
   }

@@ -78,7 +78,7 @@ export interface CheckOptions {
   /** The token must name at least one of these. */
   readonly audience: string | readonly string[]
   readonly now: Instant
-  /** Leeway on `exp`, `nbf` and `iat`. */
+  /** The largest error of one clock. Leeway on `exp`; twice on `iat` and `nbf`, which two clocks tell. */
   readonly clockSkew: Seconds
   readonly maxTokenLifetime: Seconds
 }
@@ -225,8 +225,10 @@ function checkVerifiedTimes(claims: JsonObject, { now, clockSkew, maxTokenLifeti
   if (exp - iat > maxTokenLifetime)
     throw refused('the token lives for longer (exp - iat) than is accepted here')
   if (now >= exp + clockSkew) throw new TokenError('token-expired', 'the token has expired (exp)')
-  if (iat > now + clockSkew) throw tooEarly('the token was issued in the future (iat)')
-  if (claims.nbf !== undefined && numericDate(claims, 'nbf') > now + clockSkew) {
+  // Its signer's clock may be ahead, and this one behind: a token must be good from the moment it is signed.
+  const latest = now + 2 * clockSkew
+  if (iat > latest) throw tooEarly('the token was issued in the future (iat)')
+  if (claims.nbf !== undefined && numericDate(claims, 'nbf') > latest) {
     throw tooEarly('the token is not valid yet (nbf)')
   }
 }
