@@ -122,7 +122,9 @@ export class CachedKey<Handle> {
   async waitForProtecting(): Promise<Ready<Handle>> {
     const activeNow = (): Timeline | undefined => this.#snapshot.activeAt(this.#now())
     const isFresh = (): boolean => !this.#isStale(activeNow()?.version ?? this.#latest(), 'signerMaxStale')
-    if (!isFresh()) await this.#renew(isFresh)
+    // Nothing active may be over already: a successor follows a compromised version within moments.
+    const isReady = (): boolean => activeNow() !== undefined && isFresh()
+    if (!isReady()) await this.#renew(isReady)
     this.#checkOpen()
     const { version } = activeNow() ?? {}
     if (!isFresh()) throw this.#staleError(version ?? this.#latest(), 'signerMaxStale')

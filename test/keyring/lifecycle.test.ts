@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NoActiveVersionError, TokenError } from '../../src/errors.ts'
+import { rotateKey } from '../../src/rotation/apply.ts'
 import { CLAIMS, failureOf, HOUR, MINUTE, type Stage, setStage, signElsewhere, TO_API } from './support.ts'
 
 const PATIENT = {
@@ -154,6 +155,17 @@ describe('no active version', () => {
     const error = await failureOf(signer.signJwt(CLAIMS, TO_API))
     expect(error).toBeInstanceOf(NoActiveVersionError)
     expect((error as Error).message).toContain('keyturn key show sign/tokens')
+  })
+
+  it('ends with the successor, although the records were read in the moment before there was one', async () => {
+    const stage = await stageWithSigner()
+    const { keyring, test, clock } = stage
+    const signer = await keyring.signer('tokens')
+    await stage.record('sign/tokens', 1, { type: 'compromised' })
+    await keyring.refresh()
+    const now = (): number => Math.floor(clock.now() / 1000)
+    await rotateKey(test.real, signer.ref, { actor: 'test', now, emergency: true })
+    await expect(signer.signJwt(CLAIMS, TO_API)).resolves.toBeTypeOf('string')
   })
 
   it('ends without reopening anything when a resumed version has been announced again', async () => {
