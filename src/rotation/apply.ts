@@ -1,30 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Backend, CallOptions, MaterialSource, VersionDraft } from '../backend/backend.ts'
+import type { Backend, CallOptions, VersionDraft } from '../backend/backend.ts'
 import { KeyExistsError, KeyNotFoundError, StateError, VersionConflictError } from '../errors.ts'
 import { defaultAlgorithm, type KeyAlgorithm } from '../key/algorithm.ts'
 import type { Instant } from '../key/duration.ts'
 import { adjustPolicy, createPolicy, type Policy, type PolicyOverrides } from '../key/policy.ts'
-import { type Content, findVersion, type KeyRecord, keyOf, type VersionRecord } from '../key/record.ts'
+import { type Content, findVersion, type KeyRecord, type VersionRecord } from '../key/record.ts'
 import { formatKeyRef, type KeyRef, versionRefOf } from '../key/ref.ts'
-import {
-  incumbentNumber,
-  type PlanRotationOptions,
-  planRotation,
-  type RotationPlan,
-  type RotationStep,
-} from './plan.ts'
+import { incumbentNumber, type PlanRotationOptions, planRotation, type RotationPlan } from './plan.ts'
+import { attributionOf, type StepOptions, takeStep, withVersion } from './steps.ts'
 
-interface ChangeOptions extends CallOptions {
-  /** Who asks. Self-asserted. */
-  readonly actor: string
-  readonly reason?: string | undefined
-  /** The clock; read again for every attempt. */
-  readonly now: () => Instant
-  /** Newly generated unless given. */
-  readonly source?: MaterialSource | undefined
-}
-
-export interface CreateKeyOptions extends ChangeOptions {
+export interface CreateKeyOptions extends StepOptions {
   /** The default of the purpose unless given. */
   readonly algorithm?: KeyAlgorithm | undefined
   /** Signing keys only; `jwt` unless given. */
@@ -33,7 +18,7 @@ export interface CreateKeyOptions extends ChangeOptions {
   readonly policy?: Policy | undefined
 }
 
-export interface RotateOptions extends ChangeOptions, Omit<PlanRotationOptions, 'now' | 'policy'> {
+export interface RotateOptions extends StepOptions, Omit<PlanRotationOptions, 'now' | 'policy'> {
   /** On top of the policy of the latest version. */
   readonly policyOverrides?: PolicyOverrides | undefined
   /** Plan and change nothing. */
@@ -115,7 +100,7 @@ export async function rotateKey(
     } catch (error) {
       if (!(await lostRace(error, backend, key, plan, options))) throw error
     }
-    await pause(attempt, options.signal)
+    await pauseBefore(attempt, options.signal)
   }
   throw new VersionConflictError(
     `${formatKeyRef(ref)} was changed by others in each of ${maxAttempts} attempts to rotate it`,
@@ -143,35 +128,6 @@ async function carryOut(
   return outcome
 }
 
-function takeStep(
-  backend: Backend,
-  key: KeyRecord,
-  step: RotationStep,
-  now: Instant,
-  options: RotateOptions,
-): Promise<VersionRecord> {
-  const { activatesAt } = step
-  const ref = versionRefOf(key.ref, step.number)
-  const attribution = attributionOf({ actor: options.actor, reason: options.reason ?? step.reason })
-  if (step.kind === 'advance') {
-    return backend.recordEvent(ref, { type: 'advanced', at: now, activatesAt, ...attribution }, options)
-  }
-  return backend.addVersion(
-    {
-      ref,
-      algorithm: key.algorithm,
-      ...(key.content === undefined ? {} : { content: key.content }),
-      createdAt: now,
-      activatesAt,
-      activation: step.activation,
-      policy: step.policy,
-      source: options.source ?? { kind: 'generate' },
-      ...attribution,
-    },
-    options,
-  )
-}
-
 /** Whether the step was refused because somebody else changed the key after it was read, so that planning again helps. */
 async function lostRace(
   error: unknown,
@@ -188,7 +144,7 @@ async function lostRace(
   return eventsOf(after) !== eventsOf(before)
 }
 
-async function requireKey(backend: Backend, ref: KeyRef, options: CallOptions): Promise<KeyRecord> {
+export async function requireKey(backend: Backend, ref: KeyRef, options: CallOptions): Promise<KeyRecord> {
   const key = await backend.readKey(ref, options)
   if (key) return key
   throw new KeyNotFoundError(`there is no key ${formatKeyRef(ref)}`, {
@@ -203,20 +159,8 @@ function adjustedPolicy(key: KeyRecord, options: RotateOptions): Policy | undefi
   return adjustPolicy(key.ref.purpose, latest.policy, options.policyOverrides)
 }
 
-function withVersion(key: KeyRecord, version: VersionRecord): KeyRecord {
-  const others = key.versions.filter((one) => one.ref.number !== version.ref.number)
-  return keyOf([...others, version].sort((a, b) => a.ref.number - b.ref.number))
-}
-
-function attributionOf(options: { readonly actor: string; readonly reason?: string | undefined }): {
-  readonly actor: string
-  readonly reason?: string
-} {
-  return { actor: options.actor, ...(options.reason === undefined ? {} : { reason: options.reason }) }
-}
-
 /** Random, so that callers who collided once do not collide again; longer with every attempt. */
-async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+export async function pauseBefore(attempt: number, signal: AbortSignal | undefined): Promise<void> {
   const longest = Math.min(2 ** attempt, LONGEST_PAUSE_MS)
   await sleep(Math.random() * longest, undefined, signal ? { signal } : {})
 }

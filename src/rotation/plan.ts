@@ -44,6 +44,8 @@ export interface PlanRotationOptions {
   readonly fresh?: boolean | undefined
   /** Add a version although one is announced already. With `emergency`: although another emergency was quicker. */
   readonly force?: boolean | undefined
+  /** Not with `emergency`: the new version activates no earlier than this, and is announced for all the longer. */
+  readonly notBefore?: Instant | undefined
   /** The number of the latest version when the caller looked; the plan is made from there or not at all. */
   readonly expectVersion?: number | undefined
   /** Only with `emergency`: the version to be rid of. Once a higher one is active, there is nothing left to do. */
@@ -83,11 +85,11 @@ function planScheduled(
     return { ref: keyRefOf(key.ref), steps: [], reason, ...inactiveUntil(lines, now) }
   }
   const policy = policyOf(key, options)
-  const activatesAt = now + policy.announcePeriod
+  const activatesAt = Math.max(now + policy.announcePeriod, options.notBefore ?? now)
   const number = nextNumber(key)
   const overtaken = pending.filter((line) => line.activatesAt >= activatesAt)
   const reason = [
-    `version ${number} is announced for ${formatDuration(policy.announcePeriod)} and activates at ${formatInstant(activatesAt)}`,
+    `version ${number} is announced for ${formatDuration(activatesAt - now)} and activates at ${formatInstant(activatesAt)}`,
     ...overtaken.map((line) => `version ${line.version.ref.number} will never be active`),
   ].join('; ')
   return {
@@ -107,16 +109,20 @@ function planEmergency(
 ): RotationPlan {
   const { now, replacing } = options
   const ref = keyRefOf(key.ref)
-  const active = lines.find((line) => stateAt(line, now) === 'active')
-  if (!options.force && replacing !== undefined && active && active.version.ref.number > replacing) {
-    const since = formatInstant(active.activatesAt)
+  const announced = pendingOf(lines, now)
+  const successor =
+    lines.find((line) => stateAt(line, now) === 'active') ?? announced.find((line) => isTakingOver(line, now))
+  if (!options.force && replacing !== undefined && successor && successor.version.ref.number > replacing) {
+    const { number } = successor.version.ref
+    const since = `${successor.activatesAt <= now ? 'is active since' : 'activates at'} ${formatInstant(successor.activatesAt)}`
     return {
       ref,
       steps: [],
-      reason: `version ${active.version.ref.number} is active since ${since}: version ${replacing} is replaced already`,
+      reason: `version ${number} ${since}: version ${replacing} is replaced already`,
+      ...inactiveUntil(lines, now),
     }
   }
-  const pending = options.fresh ? [] : pendingOf(lines, now)
+  const pending = options.fresh ? [] : announced
   const ready = pending.find((line) => announcedAt(line.version) <= now)
   if (ready) return { ref, ...advance(ready, now) }
   const policy = policyOf(key, options)
@@ -171,12 +177,19 @@ function pendingOf(lines: readonly Timeline[], now: Instant): readonly Timeline[
   )
 }
 
-function incumbentOf(lines: readonly Timeline[], now: Instant): Timeline | undefined {
+export function incumbentOf(lines: readonly Timeline[], now: Instant): Timeline | undefined {
   return lines.findLast((line) => !line.cancelled && line.activatesAt <= now)
 }
 
+/** Announced for an emergency, by a host whose clock is ahead of this one: to others it is active already. */
+function isTakingOver(line: Timeline, now: Instant): boolean {
+  const { activation, events, policy } = line.version
+  const isEmergency = activation === 'emergency' || events.some((event) => event.type === 'advanced')
+  return isEmergency && line.activatesAt <= now + 2 * policy.clockSkew
+}
+
 /** When a version will be active, where none is. `added` is the activation of one that is about to be added. */
-function inactiveUntil(
+export function inactiveUntil(
   lines: readonly Timeline[],
   now: Instant,
   added?: Instant,
@@ -197,6 +210,9 @@ function checkOptions(key: KeyRecord, options: PlanRotationOptions): void {
   }
   if (options.replacing !== undefined && !options.emergency) {
     throw new InvalidInputError('only an emergency rotation replaces a certain version')
+  }
+  if (options.notBefore !== undefined && options.emergency) {
+    throw new InvalidInputError('an emergency does not wait')
   }
   if (options.policy && isSignPolicy(options.policy) !== (key.ref.purpose === 'sign')) {
     throw new InvalidInputError(`the policy is not one of ${key.ref.purpose} keys`)

@@ -1,0 +1,178 @@
+import { InvalidInputError, KeyturnError, StateError } from '../errors.ts'
+import { formatInstant, type Instant, type Seconds } from '../key/duration.ts'
+import { stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
+import type { Policy } from '../key/policy.ts'
+import type { KeyRecord } from '../key/record.ts'
+import { formatKeyRef, type KeyRef, keyRefOf } from '../key/ref.ts'
+import { rotationDueAt } from './due.ts'
+import {
+  type DestroyStep,
+  type DestructibleVersion,
+  destroyStepOf,
+  destructibleVersions,
+} from './due-destruction.ts'
+import { type DueNote, notesOf } from './due-notes.ts'
+import { inactiveUntil, incumbentOf, planRotation, type RotationPlan, type RotationStep } from './plan.ts'
+
+/** One change to one key of an environment. */
+export type DueStep = (RotationStep | DestroyStep) & { readonly ref: KeyRef }
+
+export interface PlanDueOptions {
+  readonly now: Instant
+  /** The policy of the next version of a key; that of its latest version unless given. */
+  readonly policyFor?: ((key: KeyRecord) => Policy | undefined) | undefined
+  /** Plans to destroy what may be destroyed, instead of only reporting it. */
+  readonly destroyExpired?: boolean | undefined
+  /**
+   * Also does what falls due within so many seconds: the time until the next run. A version made so early still activates
+   * when the period of the one before ends; without it, up to one interval of runs later. 0 unless given.
+   */
+  readonly ahead?: Seconds | undefined
+}
+
+/** What is due for one key. */
+export interface KeyDue {
+  readonly ref: KeyRef
+  /** When the next version is to be created. In the past: overdue. */
+  readonly dueAt?: Instant
+  /** Set where the rotation is due and no version has been announced: for how long. */
+  readonly overdueBy?: Seconds
+  /** The number of the version in use; absent where none is active. */
+  readonly active?: number
+  /** In the order in which they are to be carried out. */
+  readonly steps: readonly DueStep[]
+  /** Versions that may be destroyed. They are steps only where that was asked for. */
+  readonly destructible: readonly DestructibleVersion[]
+  readonly notes: readonly DueNote[]
+  /** See RotationPlan. */
+  readonly rejectedUntil?: Instant
+  /** See RotationPlan. */
+  readonly inactiveUntil?: Instant
+  /** Why the key could not be planned, as where the clock of this machine lies before what is recorded. */
+  readonly error?: KeyturnError
+}
+
+/** What is due in an environment. No steps: nothing is to be done. */
+export interface DuePlan {
+  readonly now: Instant
+  /** Every key: what cannot be used first, then what is overdue longest, and last what has versions to destroy. */
+  readonly keys: readonly KeyDue[]
+  /** The steps of all keys, in that order. */
+  readonly steps: readonly DueStep[]
+}
+
+/**
+ * Decides what is due for the keys of an environment at `now`. It touches nothing, and one key never stops the others.
+ *
+ * A key whose version in use was compromised or destroyed, and that nothing has replaced, is an emergency that was not
+ * finished: an announced version is brought forward, or a new one activates at once. Everything else is announced for its
+ * whole announcePeriod. A suspended version is left to whoever suspended it.
+ *
+ * @throws InvalidInputError for an `ahead` that is no length of time
+ */
+export function planDue(keys: readonly KeyRecord[], options: PlanDueOptions): DuePlan {
+  const { now, ahead = 0 } = options
+  if (!Number.isInteger(ahead) || ahead < 0)
+    throw new InvalidInputError('ahead is not a number of whole seconds')
+  const planned = keys.map((key) => planKeyDue(key, options)).sort(mostUrgentFirst)
+  return { now, keys: planned, steps: planned.flatMap((key) => key.steps) }
+}
+
+/** Decides what is due for one key. What keeps it from being planned is its `error`. */
+export function planKeyDue(key: KeyRecord, options: PlanDueOptions): KeyDue {
+  const { now } = options
+  const ref = keyRefOf(key.ref)
+  const lines = timelinesOf(key.versions)
+  const destructible = destructibleVersions(lines, now)
+  const active = lines.find((line) => stateAt(line, now) === 'active')?.version.ref.number
+  const known = { ref, destructible, ...(active === undefined ? {} : { active }) }
+  try {
+    const policy = options.policyFor?.(key)
+    const dueAt = lostAt(lines, now) ?? rotationDueAt(key, policy)
+    const plan = planVersion(key, lines, dueAt, { ...options, policy })
+    const overdueSince = plan.steps.length > 0 && dueAt !== undefined && dueAt <= now ? dueAt : undefined
+    const destruction = options.destroyExpired ? destructible.map(destroyStepOf) : []
+    return {
+      ...known,
+      ...(dueAt === undefined ? {} : { dueAt }),
+      ...(overdueSince === undefined ? {} : { overdueBy: now - overdueSince }),
+      steps: [...plan.steps, ...destruction].map((step) => ({ ...step, ref })),
+      notes: notesOf({ lines, now, overdueSince, inactiveUntil: plan.inactiveUntil }),
+      ...(plan.rejectedUntil === undefined ? {} : { rejectedUntil: plan.rejectedUntil }),
+      ...(isDated(plan.inactiveUntil) ? { inactiveUntil: plan.inactiveUntil } : {}),
+    }
+  } catch (error) {
+    const reason = error instanceof KeyturnError ? error : unexpected(ref, error)
+    return { ...known, steps: [], notes: [], error: reason }
+  }
+}
+
+type Planned = Pick<RotationPlan, 'steps' | 'rejectedUntil' | 'inactiveUntil'>
+
+function planVersion(
+  key: KeyRecord,
+  lines: readonly Timeline[],
+  dueAt: Instant | undefined,
+  options: PlanDueOptions & { readonly policy: Policy | undefined },
+): Planned {
+  const { now, policy, ahead = 0 } = options
+  if (lostAt(lines, now) !== undefined) {
+    const replacing = incumbentOf(lines, now)?.version.ref.number ?? 0
+    const plan = planRotation(key, { now, policy, emergency: true, replacing })
+    return explained(plan, 'no version is left that may sign or encrypt')
+  }
+  if (dueAt === undefined || now + ahead < dueAt) return { steps: [], ...inactiveUntil(lines, now) }
+  const plan = planRotation(key, { now, policy, notBefore: dueAt + policyOf(key, policy).announcePeriod })
+  return explained(plan, `the rotation is due ${dueAt <= now ? 'since' : 'at'} ${formatInstant(dueAt)}`)
+}
+
+/** Whether nothing is left to sign or encrypt with, and nothing that somebody could resume: only a new version helps. */
+export function isLost(key: KeyRecord, now: Instant): boolean {
+  return lostAt(timelinesOf(key.versions), now) !== undefined
+}
+
+/** Since when nothing is left to sign or encrypt with that somebody could resume; undefined where something is. */
+function lostAt(lines: readonly Timeline[], now: Instant): Instant | undefined {
+  if (lines.some((line) => stateAt(line, now) === 'active')) return undefined
+  const incumbent = incumbentOf(lines, now)
+  if (incumbent) return lossOf(incumbent)
+  const losses = lines.map(lossOf)
+  return losses.includes(undefined) ? undefined : Math.max(...losses.filter((time) => time !== undefined))
+}
+
+function lossOf({ version, compromised, destroyed }: Timeline): Instant | undefined {
+  if (!compromised && !destroyed) return undefined
+  return version.events.find(({ type }) => type === (compromised ? 'compromised' : 'destroyed'))?.at
+}
+
+/** The steps, with what they are for: it becomes part of the record where nobody gives another reason. */
+function explained(plan: RotationPlan, why: string): Planned {
+  return { ...plan, steps: plan.steps.map((step) => ({ ...step, reason: `${why}: ${step.reason}` })) }
+}
+
+function policyOf(key: KeyRecord, policy: Policy | undefined): Policy {
+  const next = policy ?? key.versions.at(-1)?.policy
+  if (next) return next
+  throw new StateError(`${formatKeyRef(key.ref)} has no versions`)
+}
+
+function isDated(time: Instant | undefined): time is Instant {
+  return time !== undefined && time !== Number.POSITIVE_INFINITY
+}
+
+function mostUrgentFirst(a: KeyDue, b: KeyDue): number {
+  return (
+    rankOf(a) - rankOf(b) ||
+    (a.dueAt ?? Number.POSITIVE_INFINITY) - (b.dueAt ?? Number.POSITIVE_INFINITY) ||
+    (formatKeyRef(a.ref) < formatKeyRef(b.ref) ? -1 : 1)
+  )
+}
+
+function rankOf(key: KeyDue): number {
+  if (!key.steps.some(({ kind }) => kind !== 'destroy')) return key.steps.length > 0 ? 2 : 3
+  return key.active === undefined ? 0 : 1
+}
+
+function unexpected(ref: KeyRef, error: unknown): KeyturnError {
+  return new KeyturnError('unexpected', `${formatKeyRef(ref)} could not be planned`, { cause: error })
+}
