@@ -18,7 +18,7 @@ export type { Change, CreatedMaterial, KeyMaterial, RecordStore } from './backen
 export { composeBackend } from './backend/compose.ts'
 export { guardBackend } from './backend/guard.ts'
 export type { BackendConfig } from './backend/open.ts'
-export { BACKEND_KINDS, openBackend } from './backend/open.ts'
+export { BACKEND_KINDS, loadLocalBackend, openBackend } from './backend/open.ts'
 export type { BackendErrorCode, KeyturnErrorOptions, TokenErrorCode } from './errors.ts'
 export {
   BackendError,

@@ -20,6 +20,11 @@ const OPENERS: { readonly [Kind in BackendConfig['kind']]: Opener<Kind> } = {
 
 export const BACKEND_KINDS: readonly string[] = Object.keys(OPENERS)
 
+/** What only the local key store has, such as making an environment: the subpath `keyturn/local`, loaded on first use. */
+export function loadLocalBackend(): Promise<typeof import('./local/index.ts')> {
+  return import('./local/index.ts')
+}
+
 /**
  * Opens the backend of one environment.
  *

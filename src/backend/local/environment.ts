@@ -94,6 +94,30 @@ export async function createLocalEnvironment(options: {
 }
 
 /**
+ * The thumbprint of the root of an environment that exists, vouched for by its master key: what an interrupted
+ * createLocalEnvironment could not return.
+ *
+ * @throws ConfigurationError when there is no such environment, or it is protected in another way
+ * @throws IntegrityError when the key file is another environment's, BackendError `denied` for a wrong passphrase
+ */
+export async function recoverRootThumbprint(options: {
+  readonly store: string
+  readonly environment: string
+  readonly protection: Protection
+}): Promise<{ readonly rootThumbprint: string }> {
+  const { store, environment, protection } = options
+  if (protection.kind === 'key-file') {
+    const { record } = await openEnvironment({ store, masterKeyFile: protection.path }, environment)
+    return { rootThumbprint: record.root.thumbprint }
+  }
+  const directory = DirectoryStore.open(store, isSecretPath)
+  const anyRoot: CheckRoot = () => undefined
+  const record = await new EnvironmentLog(directory, environment, anyRoot, createSeenInMemory()).read()
+  await keysByPassphrase(record, () => protection.passphrase)
+  return { rootThumbprint: record.root.thumbprint }
+}
+
+/**
  * Opens an environment with what this process was given: the master key, a role key, or only the root's thumbprint.
  *
  * @throws ConfigurationError, EnvironmentMismatchError, IntegrityError when the root is not the expected one
@@ -146,6 +170,8 @@ export interface EnvironmentSummary {
   readonly protection: 'key-file' | 'passphrase'
   readonly keys: number
   readonly entries: number
+  /** The hash of the last entry of its log. */
+  readonly head: string
 }
 
 /** @throws as openLocalBackend */
@@ -163,6 +189,7 @@ export async function showLocalEnvironment(
     protection: record.protection.kind === 'passphrase' ? 'passphrase' : 'key-file',
     keys: record.keys.size,
     entries: record.entries,
+    head: record.head,
   }
 }
 

@@ -11,9 +11,11 @@ export {
   type EnvironmentSummary,
   type LocalOptions,
   type Protection,
+  recoverRootThumbprint,
   showLocalEnvironment,
   writeRoleKey,
 } from './environment.ts'
+export { readSecretFile } from './key-file.ts'
 export { checkPassphrase } from './passphrase.ts'
 
 /** Configuration of the local backend: a signed log and encrypted files in a directory. */

@@ -1,0 +1,65 @@
+import { resolve } from 'node:path'
+import { formatInstant, loadLocalBackend, parsePurpose } from '../../src/index.ts'
+import type { Action } from '../command.ts'
+import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
+import { renderFacts } from '../render.ts'
+import { backendConfigOf, settingsForChange } from '../session.ts'
+
+export const showEnvironment: Action = async (context, args) => {
+  const environment = chooseEnvironment(args, context.io)
+  const settings = resolveSettings(args, context.io, environment)
+  const { showLocalEnvironment } = await loadLocalBackend()
+  const summary = await showLocalEnvironment(await backendConfigOf(context, settings, 'records'), environment)
+  const { configFile, keyFile, issuer = `urn:keyturn:${environment}` } = settings
+  const { store, rootThumbprint, epoch, protection, keys, entries, head } = summary
+  const createdAt = formatInstant(summary.createdAt)
+  await context.succeed({
+    json: {
+      environment,
+      backend: { kind: 'local', store },
+      ...(configFile === undefined ? {} : { config: configFile }),
+      issuer,
+      rootThumbprint,
+      epoch,
+      createdAt,
+      protection,
+      ...(keyFile ? { keyFile } : {}),
+      keys,
+      history: { entries, head },
+    },
+    text: () =>
+      renderFacts({
+        environment,
+        backend: `local, store ${store}`,
+        configuration: configFile ?? 'none',
+        issuer,
+        'root thumbprint': rootThumbprint,
+        epoch: String(epoch),
+        created: createdAt,
+        'master key': protection === 'passphrase' ? 'protected by a passphrase' : 'in a key file',
+        'this host has': keyFile ? `${keyFile.kind.replaceAll('-', ' ')} ${keyFile.path}` : 'no key file',
+        keys: String(keys),
+        log: `${entries} entries, head ${head}`,
+      }),
+  })
+  return undefined
+}
+
+export const createRoleKey: Action = async (context, args) => {
+  const environment = chooseEnvironment(args, context.io)
+  const purpose = parsePurpose(args.required('purpose'))
+  const path = resolve(context.io.cwd, args.required('out'))
+  const settings = await settingsForChange(context, args, environment)
+  const { writeRoleKey } = await loadLocalBackend()
+  await writeRoleKey(await backendConfigOf(context, settings, 'secrets'), environment, { purpose, path })
+  await context.succeed({
+    json: { environment, purpose, out: path, changed: true },
+    text: () => `wrote ${path}`,
+  })
+  await context.note(
+    purpose === 'sign'
+      ? 'Whoever has it can sign with every signing key of the environment; it cannot decrypt data or change a record.'
+      : 'Whoever has it can decrypt with every encryption key of the environment; it cannot sign or change a record.',
+  )
+  return undefined
+}

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import { existsSync, realpathSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ConfigurationError, loadLocalBackend } from '../../src/index.ts'
+import type { Arguments } from '../arguments.ts'
+import type { Action } from '../command.ts'
+import { CONFIG_FILE, type ConfiguredEnvironment, loadConfig } from '../config/config.ts'
+import { findConfig, variable } from '../config/find.ts'
+import { chooseEnvironment, keyFileGiven, pathGiven } from '../config/settings.ts'
+import { addEnvironment } from '../config/write.ts'
+import type { Context, Result } from '../context.ts'
+import { usageError } from '../errors.ts'
+import type { Io } from '../io.ts'
+import { readNewPassphrase } from '../passphrase.ts'
+import { renderFacts } from '../render.ts'
+import { actorOf } from '../session.ts'
+
+/** What is to be made, with every path absolute. */
+interface Plan {
+  readonly environment: string
+  readonly configFile: string
+  readonly store: string
+  readonly protection:
+    | { readonly kind: 'key-file'; readonly path: string }
+    | { readonly kind: 'passphrase'; readonly path: string }
+  readonly issuer?: string
+}
+
+/**
+ * Makes a key file, then the environment, then the entry in the configuration. Each is whole when it is there, and what is
+ * there already is taken up, so that an interrupted run is completed by running it again.
+ */
+export const init: Action = async (context, args) => {
+  const { io } = context
+  const environment = chooseEnvironment(args, io)
+  const configFile = findConfig(args, io) ?? join(resolve(io.cwd), CONFIG_FILE)
+  const known = existsSync(configFile) ? loadConfig(configFile).environments.get(environment) : undefined
+  if (known) {
+    await confirmKnown(context, args, environment, configFile, known)
+    return undefined
+  }
+  const plan = planOf(args, io, environment, configFile)
+  await context.note(
+    `keyturn: working on environment ${environment}, local store ${plan.store}, configuration ${configFile}`,
+  )
+  const { rootThumbprint, isNew } = await createOrRecover(context, args, plan)
+  const { protection, store, issuer } = plan
+  await addEnvironment(configFile, environment, {
+    store,
+    rootThumbprint,
+    ...(protection.kind === 'key-file' ? { masterKeyFile: protection.path } : {}),
+    ...(protection.kind === 'passphrase' && protection.path !== '-'
+      ? { passphraseFile: protection.path }
+      : {}),
+    ...(issuer === undefined ? {} : { issuer }),
+  })
+  await context.succeed(present(plan, rootThumbprint))
+  if (!isNew) await context.note('The environment was there already; now the configuration has it.')
+  await advise(context, plan)
+  return undefined
+}
+
+function planOf(args: Arguments, io: Io, environment: string, configFile: string): Plan {
+  const store = pathGiven(args, io, 'store', 'KEYTURN_STORE') ?? join(dirname(configFile), '.keyturn')
+  const keyFile = keyFileGiven(args, io)
+  if (keyFile?.kind === 'role-key-file') {
+    throw usageError('an environment is not made with a role key', 'Unset KEYTURN_ROLE_KEY_FILE')
+  }
+  const issuer = args.text('issuer') ?? variable(io, 'KEYTURN_ISSUER')
+  return {
+    environment,
+    configFile,
+    store,
+    protection:
+      keyFile?.kind === 'passphrase-file'
+        ? { kind: 'passphrase', path: keyFile.path }
+        : { kind: 'key-file', path: keyFile?.path ?? defaultKeyFile(io, store, environment) },
+    ...(issuer === undefined ? {} : { issuer }),
+  }
+}
+
+/** Outside the store, since copies of the store should not carry its key along; and the same whenever it is asked for. */
+function defaultKeyFile(io: Io, store: string, environment: string): string {
+  const folder = variable(io, 'XDG_CONFIG_HOME') ?? join(variable(io, 'HOME') ?? homedir(), '.config')
+  const parent = existsSync(dirname(store)) ? realpathSync(dirname(store)) : dirname(store)
+  const id = createHash('sha256')
+    .update(join(parent, basename(store)))
+    .digest('hex')
+    .slice(0, 12)
+  const label = basename(parent).replaceAll(/[^A-Za-z0-9_-]/g, '') || 'store'
+  return join(folder, 'keyturn', `${label}-${id}`, `${environment}.master-key.json`)
+}
+
+async function createOrRecover(
+  context: Context,
+  args: Arguments,
+  plan: Plan,
+): Promise<{ readonly rootThumbprint: string; readonly isNew: boolean }> {
+  const { createLocalEnvironment, recoverRootThumbprint } = await loadLocalBackend()
+  const { environment, store } = plan
+  const protection =
+    plan.protection.kind === 'key-file'
+      ? plan.protection
+      : ({
+          kind: 'passphrase',
+          passphrase: await readNewPassphrase(context, environment, plan.protection.path),
+        } as const)
+  const reason = args.text('reason')
+  const attribution = { actor: actorOf(args), ...(reason === undefined ? {} : { reason }) }
+  context.signal.throwIfAborted()
+  try {
+    const made = await createLocalEnvironment({
+      store,
+      environment,
+      protection,
+      now: context.now(),
+      attribution,
+    })
+    return { ...made, isNew: true }
+  } catch (error) {
+    const isThere = existsSync(join(store, environment, 'environment', '000001.json'))
+    const hasKey = protection.kind === 'passphrase' || existsSync(protection.path)
+    if (!(error instanceof ConfigurationError) || !isThere || !hasKey) throw error
+    const found = await recoverRootThumbprint({ store, environment, protection })
+    return { ...found, isNew: false }
+  }
+}
+
+/** The configuration has the environment: nothing is made, and what it says must hold. */
+async function confirmKnown(
+  context: Context,
+  args: Arguments,
+  environment: string,
+  configFile: string,
+  known: ConfiguredEnvironment,
+): Promise<void> {
+  const { backend, rootThumbprint } = known
+  if (backend.kind !== 'local') return backend.refuse()
+  const store = pathGiven(args, context.io, 'store', 'KEYTURN_STORE')
+  if (store !== undefined && store !== backend.store) {
+    throw new ConfigurationError(
+      `${known.file} has ${environment} in the store ${backend.store}, not in ${store}`,
+      {
+        advice: 'Leave out --store, or choose another name for the environment',
+      },
+    )
+  }
+  const { showLocalEnvironment } = await loadLocalBackend()
+  await showLocalEnvironment({ store: backend.store, rootThumbprint }, environment)
+  await context.succeed({
+    json: { environment, changed: false, store: backend.store, config: configFile, rootThumbprint },
+    text: () => `${environment} is set up already: nothing was changed`,
+  })
+}
+
+function present({ environment, store, configFile, protection }: Plan, rootThumbprint: string): Result {
+  const masterKeyFile = protection.kind === 'key-file' ? protection.path : undefined
+  return {
+    json: {
+      environment,
+      changed: true,
+      store,
+      config: configFile,
+      rootThumbprint,
+      protection: protection.kind,
+      ...(masterKeyFile === undefined ? {} : { masterKeyFile }),
+    },
+    text: () =>
+      renderFacts({
+        environment,
+        store,
+        configuration: configFile,
+        'root thumbprint': rootThumbprint,
+        'master key file': masterKeyFile,
+        'master key': masterKeyFile === undefined ? 'protected by the passphrase' : undefined,
+      }),
+  }
+}
+
+async function advise(context: Context, { protection, store, environment }: Plan): Promise<void> {
+  await context.note(
+    protection.kind === 'key-file'
+      ? `Back up ${protection.path} apart from the store: without it, nothing in ${environment} opens, and nobody can help.`
+      : `Keep the passphrase safe: without it, nothing in ${environment} opens, and nobody can help.`,
+  )
+  await context.note(`In a repository, ignore the store: echo '${basename(store)}/' >> .gitignore`)
+}

@@ -1,0 +1,23 @@
+/** What `--algorithm` takes. Written out, so that completion need not load the library; a test compares them. */
+export const ALGORITHMS: readonly string[] = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'HS256',
+  'HS384',
+  'HS512',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+  'A256KW',
+  'RSA-OAEP-256',
+  'ECDH-ES+A256KW',
+]

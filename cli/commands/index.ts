@@ -1,0 +1,42 @@
+import type { Command } from '../command.ts'
+import { auditVerify } from './audit.ts'
+import { completion } from './completion.ts'
+import { dataDecrypt, dataEncrypt } from './data.ts'
+import { environmentRoleKey, environmentShow } from './environment.ts'
+import { init } from './init.ts'
+import { jwksExport } from './jwks.ts'
+import { keyCreate, keyHistory, keyList, keyShow } from './key.ts'
+import { rotate } from './rotate.ts'
+import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
+
+/** Every command, in the order in which help lists them. */
+export const commands: readonly Command[] = [
+  init,
+  environmentShow,
+  environmentRoleKey,
+  keyCreate,
+  keyList,
+  keyShow,
+  keyHistory,
+  rotate,
+  jwksExport,
+  tokenSign,
+  tokenVerify,
+  tokenInspect,
+  tokenEncrypt,
+  tokenDecrypt,
+  dataEncrypt,
+  dataDecrypt,
+  auditVerify,
+  completion,
+]
+
+/** What the commands of one noun have in common. */
+export const nouns: Readonly<Record<string, string>> = {
+  environment: 'Look at an environment, and make role keys',
+  key: 'Create keys and look at them',
+  jwks: 'Publish public keys',
+  token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
+  data: 'Encrypt and decrypt data',
+  audit: 'Check the records',
+}

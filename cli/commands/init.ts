@@ -1,0 +1,28 @@
+import { attributionOptions, type Command, issuerOption, selectionOptions } from '../command.ts'
+
+export const init: Command = {
+  path: ['init'],
+  describe: 'Create the configuration and an environment in the local key store',
+  options: {
+    ...selectionOptions,
+    store: {
+      type: 'text',
+      value: 'folder',
+      describe: 'The key store to create (default: .keyturn beside the configuration)',
+    },
+    'master-key-file': {
+      type: 'text',
+      value: 'file',
+      describe: 'File to create for the master key (default: one in your configuration folder)',
+    },
+    'passphrase-file': {
+      type: 'text',
+      value: 'file',
+      describe: 'Protect the master key by the passphrase in this file instead; - asks, or reads stdin',
+    },
+    ...issuerOption,
+    ...attributionOptions,
+  },
+  examples: ['init --environment production', 'init -e staging --store keys --passphrase-file -'],
+  load: async () => (await import('../actions/init.ts')).init,
+}

@@ -1,0 +1,250 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import {
+  BACKEND_KINDS,
+  ConfigurationError,
+  type JsonObject,
+  KeyturnError,
+  type PolicyField,
+  type PolicyOverrides,
+  PURPOSES,
+  type Purpose,
+  parseDuration,
+  parseEnvironment,
+  parseKeySelector,
+  parseStrictJsonObject,
+  policyFields,
+} from '../../src/index.ts'
+import { fileError } from '../errors.ts'
+import { Field } from './field.ts'
+
+export const CONFIG_FILE = 'keyturn.config.json'
+
+/** Where an environment's keys are kept: a local key store, or a kind of backend that is refused once it is used. */
+export type ConfiguredBackend =
+  | {
+      readonly kind: 'local'
+      /** Absolute, as every path here. */
+      readonly store: string
+      readonly keyFile?: KeyFile
+    }
+  | { readonly kind: 'unknown'; readonly refuse: () => never }
+
+/** Which file a process opens an environment with. */
+export interface KeyFile {
+  readonly kind: 'master-key-file' | 'passphrase-file' | 'role-key-file'
+  readonly path: string
+}
+
+export interface ConfiguredEnvironment {
+  /** The file that says so. */
+  readonly file: string
+  readonly backend: ConfiguredBackend
+  readonly issuer?: string
+  readonly rootThumbprint?: string
+  /** Of a key: what is said for its purpose, then what is said for the key itself. */
+  policyOf(purpose: Purpose, name: string): PolicyOverrides
+}
+
+/** A configuration file and those that it includes. */
+export interface Config {
+  readonly file: string
+  readonly environments: ReadonlyMap<string, ConfiguredEnvironment>
+}
+
+// The members of each object. The JSON Schema lists the same; a test compares them.
+export const FILE_MEMBERS = ['$schema', 'environments', 'include'] as const
+export const INCLUDED_FILE_MEMBERS = ['$schema', 'environments'] as const
+export const ENVIRONMENT_MEMBERS = [
+  'backend',
+  'issuer',
+  'rootThumbprint',
+  'policy',
+  'expectedAccount',
+  'expectedProject',
+] as const
+export const LOCAL_MEMBERS = ['kind', 'store', 'masterKeyFile', 'passphraseFile', 'roleKeyFile'] as const
+export const POLICY_MEMBERS = ['sign', 'encrypt', 'keys'] as const
+
+/** The packages that bring a backend which this version may not have. */
+const CLOUD_PACKAGES: Readonly<Record<string, string>> = {
+  'aws-kms': '@aws-sdk/client-kms',
+  'gcp-kms': '@google-cloud/kms',
+}
+
+/**
+ * Reads a configuration and everything that it includes. Paths in a file are relative to that file.
+ *
+ * @throws ConfigurationError naming the file and the field
+ */
+export function loadConfig(file: string): Config {
+  const members = readField(file).members(FILE_MEMBERS)
+  const environments = new Map<string, ConfiguredEnvironment>()
+  addEnvironments(environments, members.environments, file)
+  const included = members.include.isAbsent ? [] : members.include.items()
+  for (const item of included) {
+    const path = resolve(dirname(file), item.text())
+    addEnvironments(environments, readField(path).members(INCLUDED_FILE_MEMBERS).environments, path)
+  }
+  checkIssuers(environments)
+  return { file, environments }
+}
+
+/** @throws ConfigurationError when the file is not a JSON object, CliError when it cannot be read */
+export function readConfigObject(file: string): JsonObject {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new ConfigurationError(`there is no configuration ${file}`, {
+        advice: 'Run keyturn init, or name another one with --config',
+      })
+    }
+    throw fileError('read', file, error)
+  }
+  try {
+    return parseStrictJsonObject(bytes)
+  } catch (error) {
+    if (!(error instanceof KeyturnError)) throw error
+    throw new ConfigurationError(`${file} is refused: ${error.message}`)
+  }
+}
+
+function readField(file: string): Field {
+  return new Field(readConfigObject(file), file)
+}
+
+function addEnvironments(environments: Map<string, ConfiguredEnvironment>, field: Field, file: string): void {
+  for (const [name, member] of field.entries()) {
+    try {
+      parseEnvironment(name)
+    } catch {
+      member.refuse('is not an environment name', 'Use 1 to 31 of a-z, 0-9 and -, starting with a letter')
+    }
+    const before = environments.get(name)
+    if (before) member.refuse(`is in ${before.file} already`, 'Keep one of them')
+    environments.set(name, parseEnvironmentField(member, file))
+  }
+}
+
+function parseEnvironmentField(field: Field, file: string): ConfiguredEnvironment {
+  const members = field.members(ENVIRONMENT_MEMBERS)
+  const backend = parseBackend(members.backend, file)
+  const issuer = members.issuer.optionalText()
+  const rootThumbprint = parseThumbprint(members.rootThumbprint, backend)
+  for (const name of ['expectedAccount', 'expectedProject'] as const) {
+    const expected = members[name].optionalText()
+    // A pin that nobody checks is worse than none.
+    if (expected !== undefined && backend.kind === 'local') {
+      members[name].refuse('is for backends in a cloud, and this one is local', 'Leave it out')
+    }
+  }
+  return {
+    file,
+    backend,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(rootThumbprint === undefined ? {} : { rootThumbprint }),
+    policyOf: parsePolicies(members.policy),
+  }
+}
+
+function parseBackend(field: Field, file: string): ConfiguredBackend {
+  const entry = field.entries().find(([name]) => name === 'kind')
+  const kindField = entry?.[1] ?? field.members([...LOCAL_MEMBERS]).kind
+  const kind = kindField.text()
+  if (kind !== 'local') {
+    // The other environments of the file are not to suffer from it.
+    return { kind: 'unknown', refuse: () => refuseKind(kindField, kind) }
+  }
+  const members = field.members(LOCAL_MEMBERS)
+  const pathOf = (one: Field): string => resolve(dirname(file), one.text())
+  const keyFiles = [
+    { kind: 'master-key-file', field: members.masterKeyFile },
+    { kind: 'passphrase-file', field: members.passphraseFile },
+    { kind: 'role-key-file', field: members.roleKeyFile },
+  ] as const
+  const [keyFile, second] = keyFiles.filter((one) => !one.field.isAbsent)
+  if (second) second.field.refuse('is given beside another key file', 'Keep the one that is to be used')
+  return {
+    kind: 'local',
+    store: pathOf(members.store),
+    ...(keyFile ? { keyFile: { kind: keyFile.kind, path: pathOf(keyFile.field) } } : {}),
+  }
+}
+
+function refuseKind(field: Field, kind: string): never {
+  const name = CLOUD_PACKAGES[kind]
+  const kinds = BACKEND_KINDS.join(', ')
+  if (name === undefined)
+    return field.refuse(`is no kind of backend: ${JSON.stringify(kind)}`, `Use ${kinds}`)
+  return field.refuse(
+    `is ${kind}, which comes with the package ${name} and is not part of this version of Keyturn`,
+    `Use ${kinds}, or a version that has it`,
+  )
+}
+
+function parseThumbprint(field: Field, backend: ConfiguredBackend): string | undefined {
+  if (backend.kind !== 'local') return field.optionalText()
+  const thumbprint = field.text()
+  if (!/^[A-Za-z0-9_-]{43}$/.test(thumbprint)) {
+    field.refuse('is not a thumbprint', 'Take it from keyturn init or keyturn environment show')
+  }
+  return thumbprint
+}
+
+function parsePolicies(field: Field): ConfiguredEnvironment['policyOf'] {
+  if (field.isAbsent) return () => ({})
+  const { keys, ...byPurpose } = field.members(POLICY_MEMBERS)
+  const ofPurpose = {
+    sign: parseOverrides(byPurpose.sign, 'sign'),
+    encrypt: parseOverrides(byPurpose.encrypt, 'encrypt'),
+  }
+  const ofKey = new Map<string, PolicyOverrides>()
+  for (const [name, member] of keys.isAbsent ? [] : keys.entries()) {
+    ofKey.set(name, parseOverrides(member, purposeOf(name, member)))
+  }
+  return (purpose, name) => ({ ...ofPurpose[purpose], ...ofKey.get(`${purpose}/${name}`) })
+}
+
+function purposeOf(name: string, field: Field): Purpose {
+  try {
+    const { environment, purpose, number } = parseKeySelector(name)
+    if (purpose !== undefined && environment === undefined && number === undefined) return purpose
+  } catch {
+    // Told below.
+  }
+  return field.refuse('is not a key', `Write it as ${PURPOSES.map((one) => `${one}/name`).join(' or ')}`)
+}
+
+function parseOverrides(field: Field, purpose: Purpose): PolicyOverrides {
+  if (field.isAbsent) return {}
+  const members = Object.entries(field.members(policyFields(purpose))) as [PolicyField, Field][]
+  const given = members.filter(([, member]) => !member.isAbsent)
+  return Object.fromEntries(given.map(([name, member]) => [name, periodOf(name, member)]))
+}
+
+function periodOf(name: PolicyField, field: Field): string {
+  return field.parsed((text) => {
+    if (name !== 'destroyAfter' || text !== 'never') parseDuration(text)
+    return text
+  })
+}
+
+/** Tokens of one environment must mean nothing in another. */
+function checkIssuers(environments: ReadonlyMap<string, ConfiguredEnvironment>): void {
+  const owners = new Map<string, string>()
+  for (const [name, { issuer, file }] of environments) {
+    const owned = issuer ?? `urn:keyturn:${name}`
+    const owner = owners.get(owned)
+    if (owner !== undefined) {
+      throw new ConfigurationError(
+        `${file}: ${owner} and ${name} have the same issuer, ${JSON.stringify(owned)}`,
+        {
+          advice: 'Give each environment an issuer of its own',
+        },
+      )
+    }
+    owners.set(owned, name)
+  }
+}

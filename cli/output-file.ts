@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { lstat, open, realpath, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileError, usageError } from './errors.ts'
+
+/** Who may read what is written: `public` keeps the mode of the file that is replaced, `private` is 0600 always. */
+export type Readership = 'public' | 'private'
+
+/**
+ * Replaces a file, or makes it: whoever looks sees the old content or the new, never a part, and a failure leaves the old
+ * one alone. Durable when it resolves.
+ *
+ * @throws CliError naming the file
+ */
+export async function replaceFile(
+  name: string,
+  content: string | Uint8Array,
+  readership: Readership,
+): Promise<void> {
+  try {
+    const { path, mode } = await targetOf(name, readership)
+    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`)
+    try {
+      const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
+      try {
+        await file.writeFile(content)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw fileError('write', name, error)
+  }
+}
+
+/** The file itself where a link was named, so that the link stays one. */
+async function targetOf(name: string, readership: Readership): Promise<{ path: string; mode: number }> {
+  const ownMode = readership === 'private' ? 0o600 : 0o644
+  const link = await lstat(name).catch(() => undefined)
+  if (!link) return { path: name, mode: ownMode }
+  const path = link.isSymbolicLink() ? await realpath(name) : name
+  const stats = await lstat(path)
+  if (!stats.isFile()) throw usageError(`${name} is not a regular file`, 'Leave out --out to write to stdout')
+  return { path, mode: readership === 'private' ? ownMode : stats.mode & 0o777 }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

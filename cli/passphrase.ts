@@ -1,0 +1,74 @@
+import { InvalidInputError, loadLocalBackend } from '../src/index.ts'
+import type { Context } from './context.ts'
+import { CliError } from './errors.ts'
+import { readAll } from './input.ts'
+
+const MAX_PASSPHRASE_BYTES = 4_096
+
+/** A passphrase from a file, from stdin (`-`), or from the person at the terminal where there is no file. */
+export async function readPassphrase(
+  context: Context,
+  environment: string,
+  path: string | undefined,
+): Promise<string> {
+  if (path !== undefined && (path !== '-' || !context.io.stdin.isTTY))
+    return readPassphraseFile(context, path)
+  const [passphrase] = await askPassphrase(context, [`Passphrase of ${environment}: `])
+  return passphrase ?? ''
+}
+
+/** A new passphrase; a person is asked twice. @throws InvalidInputError when it is too short, or the two differ */
+export async function readNewPassphrase(
+  context: Context,
+  environment: string,
+  path: string,
+): Promise<string> {
+  const { checkPassphrase } = await loadLocalBackend()
+  if (path !== '-' || !context.io.stdin.isTTY) {
+    const passphrase = await readPassphraseFile(context, path)
+    checkPassphrase(passphrase)
+    return passphrase
+  }
+  const questions = [`New passphrase of ${environment}: `, 'The same again: ']
+  const [passphrase = '', again] = await askPassphrase(context, questions, checkPassphrase)
+  if (passphrase !== again) {
+    throw new InvalidInputError('the two passphrases are not the same', { advice: 'Run the command again' })
+  }
+  return passphrase
+}
+
+async function readPassphraseFile(context: Context, path: string): Promise<string> {
+  const bytes =
+    path === '-'
+      ? await readAll(context.takeStdin('passphrase'), MAX_PASSPHRASE_BYTES, 'the passphrase')
+      : (await loadLocalBackend()).readSecretFile(path)
+  // Editors end a file with a newline that nobody typed as part of the passphrase.
+  const passphrase = bytes.toString('utf8').replace(/\r?\n$/, '')
+  if (passphrase === '')
+    throw new InvalidInputError('the passphrase is empty', { advice: 'Check where it comes from' })
+  return passphrase
+}
+
+/** @param check of the first answer, so that nobody types a passphrase twice that is refused */
+async function askPassphrase(
+  context: Context,
+  questions: readonly string[],
+  check: (first: string) => void = () => undefined,
+): Promise<readonly string[]> {
+  const terminal = context.io.openTerminal()
+  if (!terminal) {
+    throw new CliError('denied', 'the passphrase is needed, and there is no terminal to ask at', {
+      advice: 'Name its file with --passphrase-file or KEYTURN_PASSPHRASE_FILE',
+    })
+  }
+  try {
+    const answers: string[] = []
+    for (const question of questions) {
+      answers.push(await terminal.askSecret(question))
+      if (answers.length === 1) check(answers[0] ?? '')
+    }
+    return answers
+  } finally {
+    terminal.close()
+  }
+}
