@@ -77,7 +77,8 @@ async function tell(folder: string): Promise<void> {
   say('A token of production means nothing to the key of the same name in staging:')
   shell.refuse('token verify session-tokens -e staging --audience api', 9, { stdin: token })
   say('A token does not choose its own algorithm:')
-  const none = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${token.split('.')[1]}.`
+  const [, body = '', signature = ''] = token.split('.')
+  const none = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${body}.${signature}`
   shell.refuse('token verify session-tokens -e production --audience api', 9, { stdin: none })
 
   title('Rotate')
