@@ -6,7 +6,12 @@ import { nearest } from './suggest.ts'
 /** What the parser refuses, in our words. Its own are looked at for the names in them only. */
 export function explain(message: string, argv: readonly string[]): CliError {
   const [, unknown] = /^Unknown (?:argument|command)s?: (.+)$/.exec(message) ?? []
-  if (unknown !== undefined) return explainUnknown(unknown.split(', ')[0] ?? '', argv)
+  if (unknown !== undefined) {
+    // Of a command that does not exist, every option is unknown as well.
+    const [noun, verb] = wordsOf(argv)
+    if (!commandOf(argv) && noun !== undefined) return strayWord(verb ?? noun, argv)
+    return explainUnknown(unknown.split(', ')[0] ?? '', argv)
+  }
   const [, valueless] = /^Not enough arguments following: (.+)$/.exec(message) ?? []
   if (valueless !== undefined)
     return usageError(`--${valueless} lacks its value`, `Write --${valueless} VALUE`)

@@ -1,22 +1,17 @@
-import {
-  type Backend,
-  createJwksVerifier,
-  formatKeyRef,
-  formatVersionRef,
-  isAsymmetric,
-} from '../../src/index.ts'
+import { createJwksVerifier, formatKeyRef, formatVersionRef } from '../../src/index.ts'
+import { accessToPublicKey } from '../access.ts'
 import type { Arguments } from '../arguments.ts'
 import { audienceOf, expiresInOf, readClaims } from '../claims.ts'
 import type { Action } from '../command.ts'
 import { variable } from '../config/find.ts'
-import { resolveSettings, type Settings } from '../config/settings.ts'
+import { resolveSettings } from '../config/settings.ts'
 import type { Context } from '../context.ts'
 import { emitToken } from '../emit.ts'
 import { usageError } from '../errors.ts'
 import { readFile, readToken } from '../input.ts'
-import { type KeyArgument, parseKeyArgument, readKey, referenceOf, type Use } from '../key-argument.ts'
+import { parseKeyArgument, referenceOf, type Use } from '../key-argument.ts'
 import { printableJson } from '../render.ts'
-import { type Access, withBackend, withKeyring } from '../session.ts'
+import { withKeyring } from '../session.ts'
 
 const SIGNING: Use = { purpose: 'sign', doing: 'sign' }
 const VERIFYING: Use = { purpose: 'sign', doing: 'verify' }
@@ -49,7 +44,7 @@ export const verifyToken: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: VERIFYING })
   const settings = resolveSettings(args, context.io, argument.environment)
   const token = await readToken(context, args)
-  const access = await accessToVerify(context, settings, argument)
+  const access = await accessToPublicKey(context, settings, argument, VERIFYING)
   const verified = await withKeyring(context, settings, access, async (keyring) => {
     const verifier = await keyring.verifier(referenceOf(argument), { ...audienceOf(args), ...typOf(args) })
     return verifier.verifyJwt(token)
@@ -60,14 +55,6 @@ export const verifyToken: Action = async (context, args) => {
     key: { ref: formatVersionRef(key.ref), state: key.state },
   })
   return undefined
-}
-
-/** Public keys are in the record: only a host that verifies HMACs needs the secret. */
-function accessToVerify(context: Context, settings: Settings, argument: KeyArgument): Promise<Access> {
-  return withBackend(context, settings, 'records', async (backend: Backend) => {
-    const { algorithm } = await readKey(backend, argument, context.call, VERIFYING)
-    return isAsymmetric(algorithm) ? 'records' : 'secrets'
-  })
 }
 
 async function verifyWithDocument(context: Context, args: Arguments): Promise<undefined> {
