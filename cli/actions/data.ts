@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { formatKeyRef } from '../../src/index.ts'
-import { accessToPublicKey } from '../access.ts'
+import { lookUpPublic } from '../access.ts'
 import { contextOf } from '../claims.ts'
 import type { Action } from '../command.ts'
 import { resolveSettings } from '../config/settings.ts'
@@ -19,7 +19,7 @@ export const encryptData: Action = async (context, args) => {
   const settings = resolveSettings(args, context.io, argument.environment)
   const data = contextOf(args)
   const plaintext = await readInput(context, args, 'data')
-  const access = await accessToPublicKey(context, settings, argument, ENCRYPTING)
+  const { access } = await lookUpPublic(context, settings, argument, ENCRYPTING)
   const { ref, jwe } = await withKeyring(context, settings, access, async (keyring) => {
     const encrypter = await keyring.encrypter(referenceOf(argument))
     return { ref: encrypter.ref, jwe: await encrypter.encrypt(plaintext, data) }

@@ -1,5 +1,5 @@
 import { createJwksVerifier, formatKeyRef, formatVersionRef } from '../../src/index.ts'
-import { accessToPublicKey } from '../access.ts'
+import { lookUpPublic } from '../access.ts'
 import type { Arguments } from '../arguments.ts'
 import { audienceOf, expiresInOf, readClaims } from '../claims.ts'
 import type { Action } from '../command.ts'
@@ -44,9 +44,11 @@ export const verifyToken: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: VERIFYING })
   const settings = resolveSettings(args, context.io, argument.environment)
   const token = await readToken(context, args)
-  const access = await accessToPublicKey(context, settings, argument, VERIFYING)
+  const { key: record, access } = await lookUpPublic(context, settings, argument, VERIFYING)
+  // Signed bytes have no audience; that this is no key for JWTs is for verifyJwt to say.
+  const audience = record.content === 'jwt' ? audienceOf(args) : {}
   const verified = await withKeyring(context, settings, access, async (keyring) => {
-    const verifier = await keyring.verifier(referenceOf(argument), { ...audienceOf(args), ...typOf(args) })
+    const verifier = await keyring.verifier(referenceOf(argument), { ...audience, ...typOf(args) })
     return verifier.verifyJwt(token)
   })
   const { claims, header, key } = verified
