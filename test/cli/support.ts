@@ -17,7 +17,7 @@ export interface Outcome {
 }
 
 export interface Input {
-  readonly stdin?: string | Uint8Array
+  readonly stdin?: string | Uint8Array | Readable
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   /** Whether stdout and stderr are a terminal. */
@@ -87,7 +87,7 @@ async function runLine(world: World, line: string, input: Input): Promise<Outcom
   const stdout = collect(isTTY)
   const stderr = collect(isTTY)
   const code = await run(wordsOf(line), {
-    stdin: Object.assign(Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]), { isTTY: false }),
+    stdin: Object.assign(stdin instanceof Readable ? stdin : streamOf(stdin), { isTTY: false }),
     stdout,
     stderr,
     env: { ...environmentOf(world.folder), ...env },
@@ -104,6 +104,15 @@ async function runLine(world: World, line: string, input: Input): Promise<Outcom
     json,
     errorCode: () => (json().error as { readonly code?: unknown } | undefined)?.code,
   }
+}
+
+/** A stream that nobody ever ends. */
+export function endless(): Readable {
+  return new Readable({ read: () => undefined })
+}
+
+function streamOf(data: string | Uint8Array): Readable {
+  return Readable.from(data.length === 0 ? [] : [Buffer.from(data)])
 }
 
 function collect(isTTY: boolean): Sink & { text(): string } {

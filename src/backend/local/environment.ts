@@ -259,9 +259,11 @@ async function keysByPassphrase(
       advice: 'Give its master key file',
     })
   }
+  // Whatever keeps the caller from giving it is the caller's to explain.
+  const given = await passphrase()
   let masterKey: KeyObject
   try {
-    masterKey = await openByPassphrase(protection, await passphrase())
+    masterKey = await openByPassphrase(protection, given)
   } catch (error) {
     if (error instanceof BackendError || error instanceof ConfigurationError) throw error
     throw new ConfigurationError(`the protection of ${environment} is refused: ${reasonOf(error)}`, {
