@@ -22,7 +22,7 @@ export interface Input {
   readonly cwd?: string
   /** Whether stdout and stderr are a terminal. */
   readonly isTTY?: boolean
-  /** What the person at the terminal answers, in order. Nobody is there unless given. */
+  /** What the person at the terminal answers, in order. Nobody is there unless given; then stdin is the terminal too. */
   readonly answers?: readonly string[]
   readonly signal?: AbortSignal
 }
@@ -87,7 +87,9 @@ async function runLine(world: World, line: string, input: Input): Promise<Outcom
   const stdout = collect(isTTY)
   const stderr = collect(isTTY)
   const code = await run(wordsOf(line), {
-    stdin: Object.assign(stdin instanceof Readable ? stdin : streamOf(stdin), { isTTY: false }),
+    stdin: Object.assign(stdin instanceof Readable ? stdin : streamOf(stdin), {
+      isTTY: stdin === '' && answers !== undefined,
+    }),
     stdout,
     stderr,
     env: { ...environmentOf(world.folder), ...env },
