@@ -6,6 +6,7 @@ import { decodeBase64url } from '../../key/base64url.ts'
 import { type PublicJwk, parsePublicJwk } from '../../key/jwk.ts'
 import { type Purpose, parseEnvironment, parsePurpose } from '../../key/ref.ts'
 import { checkMembers, type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
+import { makeFoldersNow, removeQuietly, syncFolderNow, writeDurablyNow } from '../log/durable.ts'
 import { checkKeyFile } from '../log/permissions.ts'
 import { errorCode, systemError } from '../log/system-errors.ts'
 import { MASTER_KEY_BYTES } from './derive.ts'
@@ -84,12 +85,14 @@ export function readSecretFile(path: string): Buffer {
     throw systemError('read', file, error)
   }
   try {
-    checkKeyFile(file, fs.fstatSync(descriptor))
-    return fs.readFileSync(descriptor)
+    try {
+      checkKeyFile(file, fs.fstatSync(descriptor))
+      return fs.readFileSync(descriptor)
+    } finally {
+      fs.closeSync(descriptor)
+    }
   } catch (error) {
     throw systemError('read', file, error)
-  } finally {
-    fs.closeSync(descriptor)
   }
 }
 
@@ -98,32 +101,28 @@ function writeKeyFile(path: string, contents: JsonObject): boolean {
   const file = resolve(path)
   const temporary = join(dirname(file), `.tmp-${randomBytes(12).toString('hex')}`)
   try {
-    fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const descriptor = fs.openSync(temporary, 'wx', 0o600)
-    try {
-      fs.writeFileSync(descriptor, `${JSON.stringify(contents, null, 2)}\n`)
-      fs.fsyncSync(descriptor)
-    } finally {
-      fs.closeSync(descriptor)
-    }
-    fs.linkSync(temporary, file)
-    syncFolder(dirname(file))
-    return true
+    makeFoldersNow(dirname(file), 0o700)
+    writeDurablyNow(temporary, `${JSON.stringify(contents, null, 2)}\n`, 0o600)
+    const created = linkNow(temporary, file)
+    fs.unlinkSync(temporary)
+    // Also where it was there: an interrupted attempt may not have come to this.
+    syncFolderNow(dirname(file))
+    return created
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false
+    removeQuietly(temporary)
     throw systemError('write', file, error)
-  } finally {
-    fs.rmSync(temporary, { force: true })
   }
 }
 
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return
-  const descriptor = fs.openSync(folder, 'r')
+function linkNow(temporary: string, file: string): boolean {
   try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
+    fs.linkSync(temporary, file)
+    return true
+  } catch (error) {
+    // A reply that got lost is settled by the link count.
+    if (fs.lstatSync(temporary).nlink === 2) return true
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
   }
 }
 

@@ -3,7 +3,8 @@ import * as fs from 'node:fs'
 import { basename, dirname, join, parse, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { BackendError, ConfigurationError } from '../../errors.ts'
-import type { ListedObject, ObjectStore } from './object-store.ts'
+import { makeFoldersNow, syncFolder, syncFolderAsReader, writeDurably } from './durable.ts'
+import { isTemporaryName, type ListedObject, type ObjectStore, SAFE_AGE_MS } from './object-store.ts'
 import { checkAncestor, checkStoreObject, fileMode, folderMode, type Ownership } from './permissions.ts'
 import { errorCode, systemError } from './system-errors.ts'
 
@@ -23,6 +24,7 @@ export class DirectoryStore implements ObjectStore {
   readonly #ownership: Ownership
   readonly #checkedFolders = new Map<string, number>()
   readonly #durableFolders = new Set<string>()
+  readonly #settled = new Map<string, bigint>()
 
   private constructor(root: string, isSecret: (path: string) => boolean, ownership: Ownership) {
     this.root = root
@@ -52,18 +54,8 @@ export class DirectoryStore implements ObjectStore {
 
   /** Opens the directory, making it and its missing parents first. */
   static create(path: string, isSecret: (path: string) => boolean): DirectoryStore {
-    const root = realPath(path)
-    const missing: string[] = []
-    for (let folder = root; !fs.existsSync(folder); folder = dirname(folder)) missing.push(folder)
-    for (const folder of missing.reverse()) {
-      try {
-        fs.mkdirSync(folder, { mode: folderMode(false) })
-        syncFolderNow(dirname(folder))
-      } catch (error) {
-        if (errorCode(error) !== 'EEXIST') throw systemError('create', folder, error)
-      }
-    }
-    return DirectoryStore.open(root, isSecret)
+    makeFoldersNow(realPath(path), folderMode(false))
+    return DirectoryStore.open(path, isSecret)
   }
 
   describe(path: string): string {
@@ -82,20 +74,9 @@ export class DirectoryStore implements ObjectStore {
       throw systemError('read', file, error)
     }
     try {
-      const stats = await handle.stat()
-      checkStoreObject(file, stats, this.#isSecret(path), this.#ownership)
-      if (!stats.isFile()) throw new ConfigurationError(`${file} is not a regular file`)
-      if (stats.size > MAX_OBJECT_BYTES) {
-        throw new BackendError(
-          'invalid',
-          `${file} has ${stats.size} bytes, more than anything that Keyturn writes`,
-        )
-      }
-      return await handle.readFile()
+      return await this.#readAndClose(path, handle)
     } catch (error) {
       throw systemError('read', file, error)
-    } finally {
-      await handle.close()
     }
   }
 
@@ -108,7 +89,8 @@ export class DirectoryStore implements ObjectStore {
       await writeDurably(temporary, bytes, fileMode(this.#isSecret(path)))
       const created = await this.#link(temporary, file)
       await fs.promises.unlink(temporary)
-      if (created) await syncFolder(folder)
+      // Also where another process was first: it may have been killed before it came to this.
+      await syncFolder(folder)
       return created
     } catch (error) {
       await fs.promises.unlink(temporary).catch(() => undefined)
@@ -122,12 +104,15 @@ export class DirectoryStore implements ObjectStore {
     try {
       const names = await fs.promises.readdir(directory)
       const listed: ListedObject[] = []
+      let newest = 0n
       for (const name of names.sort()) {
         const stats = fs.lstatSync(join(directory, name), { bigint: true, throwIfNoEntry: false })
         if (!stats) continue
         const tag = `${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
+        if (!isTemporaryName(name) && stats.ctimeNs > newest) newest = stats.ctimeNs
         listed.push({ name, isFolder: stats.isDirectory(), tag, modifiedAt: Number(stats.mtimeMs) })
       }
+      await this.#settle(folder, newest)
       return listed
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return []
@@ -139,11 +124,28 @@ export class DirectoryStore implements ObjectStore {
     const file = this.describe(path)
     if (!this.#checkFolder(parentOf(path))) return
     try {
-      await fs.promises.unlink(file)
+      await fs.promises.unlink(file).catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') throw error
+      })
       await syncFolder(dirname(file))
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return
       throw systemError('remove', file, error)
+    }
+  }
+
+  async #readAndClose(path: string, handle: fs.promises.FileHandle): Promise<Buffer> {
+    const file = this.describe(path)
+    try {
+      const stats = await handle.stat()
+      checkStoreObject(file, stats, this.#isSecret(path), this.#ownership)
+      if (!stats.isFile()) throw new ConfigurationError(`${file} is not a regular file`)
+      if (stats.size <= MAX_OBJECT_BYTES) return await handle.readFile()
+      throw new BackendError(
+        'invalid',
+        `${file} has ${stats.size} bytes, more than anything that Keyturn writes`,
+      )
+    } finally {
+      await handle.close()
     }
   }
 
@@ -158,6 +160,17 @@ export class DirectoryStore implements ObjectStore {
       if (errorCode(error) === 'EEXIST') return false
       throw error
     }
+  }
+
+  /**
+   * Makes the names that were read durable, since the process that wrote them may have been killed before it could. What
+   * is old has been written back long ago; `newest` changes with every name that is linked.
+   */
+  async #settle(folder: string, newest: bigint): Promise<void> {
+    if (newest <= (this.#settled.get(folder) ?? 0n)) return
+    const age = Date.now() - Number(newest / 1_000_000n)
+    if (age < SAFE_AGE_MS) await syncFolderAsReader(this.describe(folder))
+    this.#settled.set(folder, newest)
   }
 
   /** Checks every folder from the store's root down; false where one does not exist. */
@@ -207,7 +220,8 @@ export class DirectoryStore implements ObjectStore {
   #checkAncestors(): void {
     const top = parse(this.root).root
     for (let folder = dirname(this.root); ; folder = dirname(folder)) {
-      checkAncestor(folder, fs.lstatSync(folder), this.#ownership)
+      const stats = statsOf(folder)
+      if (stats) checkAncestor(folder, stats, this.#ownership)
       if (folder === top) return
     }
   }
@@ -225,7 +239,12 @@ function statsOf(path: string): fs.Stats | undefined {
 function realPath(path: string): string {
   const absolute = resolve(path)
   const parent = dirname(absolute)
-  return join(fs.existsSync(parent) ? fs.realpathSync(parent) : parent, basename(absolute))
+  try {
+    return join(fs.realpathSync(parent), basename(absolute))
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return absolute
+    throw systemError('look at', parent, error)
+  }
 }
 
 function parentOf(path: string): string {
@@ -236,36 +255,4 @@ function parentOf(path: string): string {
 function stepsOf(folder: string): readonly string[] {
   const parts = folder === '' ? [] : folder.split('/')
   return ['', ...parts.map((_, index) => parts.slice(0, index + 1).join('/'))]
-}
-
-async function writeDurably(file: string, bytes: Uint8Array, mode: number): Promise<void> {
-  const handle = await fs.promises.open(file, 'wx', mode)
-  try {
-    await handle.writeFile(bytes)
-    // After a failed fsync the kernel may have dropped the data: the error is final.
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open a directory; NTFS journals names by itself.
-  if (process.platform === 'win32') return
-  const handle = await fs.promises.open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-function syncFolderNow(folder: string): void {
-  if (process.platform === 'win32') return
-  const descriptor = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
-  }
 }

@@ -19,12 +19,13 @@ export interface ObjectStore {
   /** The object, or undefined. @throws BackendError, ConfigurationError for unsafe modes or owners */
   get(path: string): Promise<Buffer | undefined>
   /**
-   * Creates the object unless there is one, and says whether it did. Durable when it resolves to true. Never overwrites.
+   * Creates the object unless there is one, and says whether it did. Durable when it resolves, whoever created it. Never
+   * overwrites.
    */
   putIfAbsent(path: string, bytes: Uint8Array): Promise<boolean>
-  /** What is directly in a folder, sorted by name; nothing where there is no folder. */
+  /** What is directly in a folder, sorted by name; nothing where there is no folder. Durable when it resolves. */
   list(folder: string): Promise<readonly ListedObject[]>
-  /** Removes the object, if it is there. Durable when it resolves. */
+  /** Removes the object, if it is there. Durable when it resolves, whoever removed it. */
   delete(path: string): Promise<void>
   /** How to name an object in a message. */
   describe(path: string): string
