@@ -3,8 +3,8 @@ import { IntegrityError, RolledBackError } from '../../errors.ts'
 import type { JsonObject } from '../../key/strict-json.ts'
 import { decodeEntry, type Entry, type EntryKind, isSignedBy, verifyEntry } from './entry.ts'
 import { entryName } from './layout.ts'
-import { isTemporaryName, type ObjectStore } from './object-store.ts'
-import type { SeenHistory } from './seen.ts'
+import { isTemporaryName, type ListedObject, type ObjectStore } from './object-store.ts'
+import type { Head, SeenHistory } from './seen.ts'
 
 /** The root key of an environment, as far as a reader needs it. */
 export interface RootPublic {
@@ -42,14 +42,7 @@ const BATCH = 64
  */
 export async function readChain(store: ObjectStore, options: ChainOptions): Promise<readonly ChainEntry[]> {
   const { folder, kind } = options
-  const listed = (await store.list(folder)).filter(({ name }) => ENTRY_NAME.test(name))
-  listed.forEach(({ name }, index) => {
-    if (name !== entryName(index + 1)) {
-      throw new IntegrityError(store.describe(`${folder}/${entryName(index + 1)}`), 'the entry is missing', {
-        advice: 'Restore it from a backup: later entries are there',
-      })
-    }
-  })
+  const listed = await listEntries(store, folder)
   const known = unchanged(options.known ?? [], listed)
   const entries: (Entry & { readonly tag: string })[] = []
   for (let start = known.length; start < listed.length; start += BATCH) {
@@ -66,8 +59,23 @@ export async function readChain(store: ObjectStore, options: ChainOptions): Prom
   return [...known, ...entries.map(({ where, body, hash, tag }) => ({ where, body, hash, tag }))]
 }
 
+/** The entries of a log, without a gap. */
+async function listEntries(store: ObjectStore, folder: string): Promise<readonly ListedObject[]> {
+  for (;;) {
+    const listed = (await store.list(folder)).filter(({ name }) => ENTRY_NAME.test(name))
+    const gap = listed.findIndex(({ name }, index) => name !== entryName(index + 1))
+    if (gap === -1) return listed
+    // A folder that grows while it is listed may show a later name and not yet an earlier one.
+    const missing = `${folder}/${entryName(gap + 1)}`
+    if (await store.get(missing)) continue
+    throw new IntegrityError(store.describe(missing), 'the entry is missing', {
+      advice: 'Restore it from a backup: later entries are there',
+    })
+  }
+}
+
 /**
- * Compares a chain with what was seen of it before, and remembers its head.
+ * Compares a chain with what was seen of it before it was read, and remembers its head.
  *
  * @throws RolledBackError when it is shorter, or another one
  */
@@ -75,9 +83,9 @@ export function checkSeen(
   store: ObjectStore,
   chain: readonly ChainEntry[],
   seen: SeenHistory,
-  log: { readonly folder: string; readonly id: string },
+  log: { readonly folder: string; readonly id: string; readonly before: Head | undefined },
 ): void {
-  const before = seen.get(log.id)
+  const { before } = log
   if (before && before.entries > chain.length) {
     throw new RolledBackError(
       store.describe(log.folder),

@@ -17,6 +17,8 @@ export const ENTRY_FORMAT = 1
 export const ENTRY_MEMBERS: readonly string[] = ['format', 'entry', 'type', 'at', 'root', 'epoch', 'previous']
 export const ATTRIBUTION_MEMBERS: readonly string[] = ['actor', 'reason']
 
+const SEEN_ID = 'environment'
+
 /** An environment, as its log says it is. */
 export interface EnvironmentRecord {
   readonly environment: string
@@ -59,6 +61,7 @@ export class EnvironmentLog {
   /** @throws ConfigurationError when there is no such environment, IntegrityError, RolledBackError */
   async read(options: { readonly deep?: boolean } = {}): Promise<EnvironmentRecord> {
     let root: RootPublic | undefined
+    const seen = { folder: this.folder, id: SEEN_ID, before: this.#seen.get(SEEN_ID) }
     const chain = await readChain(this.#store, {
       kind: 'environment',
       folder: this.folder,
@@ -67,15 +70,14 @@ export class EnvironmentLog {
     })
     const [first] = chain
     if (!first) {
-      const before = this.#seen.get('environment')
-      if (before) checkSeen(this.#store, chain, this.#seen, { folder: this.folder, id: 'environment' })
+      if (seen.before) checkSeen(this.#store, chain, this.#seen, seen)
       throw new ConfigurationError(
         `there is no environment ${this.environment} in the store at ${this.#store.describe('')}`,
         { advice: `Run keyturn init -e ${this.environment}, or name the right store` },
       )
     }
     const record = foldEnvironment(this.environment, chain)
-    checkSeen(this.#store, chain, this.#seen, { folder: this.folder, id: 'environment' })
+    checkSeen(this.#store, chain, this.#seen, seen)
     this.#known = chain
     return record
   }

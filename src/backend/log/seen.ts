@@ -1,5 +1,7 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { removeQuietly, writeDurablyNow } from './durable.ts'
 import { errorCode, systemError } from './system-errors.ts'
 
 /** How far a log reached when it was last seen, and the hash of its last entry then. */
@@ -11,6 +13,7 @@ export interface Head {
 /** Remembers the heads of logs, so that a shorter or forked one is noticed. */
 export interface SeenHistory {
   get(log: string): Head | undefined
+  /** Remembers a head, unless one further on is remembered already. */
   set(log: string, head: Head): void
 }
 
@@ -19,7 +22,7 @@ export function createSeenInMemory(): SeenHistory {
   return {
     get: (log) => heads.get(log),
     set: (log, head) => {
-      heads.set(log, head)
+      if (head.entries > (heads.get(log)?.entries ?? 0)) heads.set(log, head)
     },
   }
 }
@@ -85,12 +88,14 @@ function emitWarning(error: Error): void {
 
 /** A line that another process appends meanwhile may be lost: it is seen again at the next reading of that log. */
 function compact(path: string, heads: ReadonlyMap<string, Head>): void {
-  const temporary = join(dirname(path), `.seen-${process.pid}-${Date.now()}`)
+  // Random, since two containers may both be process 1.
+  const temporary = join(dirname(path), `.seen-${randomBytes(12).toString('hex')}`)
   try {
-    writeFileSync(temporary, [...heads].map(([log, head]) => formatLine(log, head)).join(''), { mode: 0o600 })
+    writeDurablyNow(temporary, [...heads].map(([log, head]) => formatLine(log, head)).join(''), 0o600)
     renameSync(temporary, path)
   } catch {
     // Compacting only saves space.
+    removeQuietly(temporary)
   }
 }
 

@@ -167,6 +167,9 @@ export class SignedLog implements RecordStore {
     const id = formatKeyRef(ref)
     const folder = keyLog(ref)
     const before = options.deep ? undefined : this.#known.get(id)
+    const seenId = `${ref.purpose}/${ref.name}`
+    // Before the chain is read: meanwhile another reading in this process may see, and remember, more.
+    const seen = { folder, id: seenId, before: this.#seen.get(seenId) }
     const chain = await readChain(this.store, {
       kind: 'key',
       folder,
@@ -174,7 +177,7 @@ export class SignedLog implements RecordStore {
       ...(options.deep ? { deep: true } : {}),
       ...(before ? { known: before.chain } : {}),
     })
-    checkSeen(this.store, chain, this.#seen, { folder, id: `${ref.purpose}/${ref.name}` })
+    checkSeen(this.store, chain, this.#seen, seen)
     if (chain.length === 0) {
       if (!environment.keys.has(id)) return undefined
       throw new RolledBackError(this.store.describe(folder), `the key ${id} was created, and is gone`, {
