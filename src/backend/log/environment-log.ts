@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { ConfigurationError, IntegrityError } from '../../errors.ts'
+import { ConfigurationError, IntegrityError, InvalidInputError } from '../../errors.ts'
 import { formatInstant, type Instant, parseInstant } from '../../key/duration.ts'
 import { thumbprintOf } from '../../key/fingerprint.ts'
 import { importPublicJwk, type PublicJwk, parsePublicJwk } from '../../key/jwk.ts'
@@ -209,10 +209,10 @@ function parseKeyCreated(environment: string, entry: ChainEntry): KeyRef {
 
 function checkCommon(body: JsonObject, type: string): void {
   if (body.format !== ENTRY_FORMAT)
-    throw new ConfigurationError(`the format ${String(body.format)} is unknown`)
+    throw new InvalidInputError(`the format ${String(body.format)} is unknown`)
   if (body.type !== type)
-    throw new ConfigurationError(`the type ${String(body.type)} is unknown in this place`)
-  if (body.epoch !== 1) throw new ConfigurationError(`the epoch ${String(body.epoch)} is unknown`)
+    throw new InvalidInputError(`the type ${String(body.type)} is unknown in this place`)
+  if (body.epoch !== 1) throw new InvalidInputError(`the epoch ${String(body.epoch)} is unknown`)
 }
 
 function rootJwkOf(entry: { readonly where: string; readonly body: JsonObject }): PublicJwk {

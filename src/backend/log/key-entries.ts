@@ -1,0 +1,97 @@
+import { IntegrityError, InvalidInputError } from '../../errors.ts'
+import { formatInstant, parseInstant } from '../../key/duration.ts'
+import {
+  deepFreeze,
+  formatEvent,
+  formatVersion,
+  type KeyRecord,
+  keyOf,
+  parseEvent,
+  parseVersion,
+  reasonOf,
+  type VersionRecord,
+} from '../../key/record.ts'
+import { formatKeyRef, type KeyRef, keyRefOf } from '../../key/ref.ts'
+import { checkMembers, type JsonObject, stringMember } from '../../key/strict-json.ts'
+import type { Change } from '../compose.ts'
+import type { ChainEntry } from './chain.ts'
+import {
+  ATTRIBUTION_MEMBERS,
+  attributionOf,
+  ENTRY_FORMAT,
+  ENTRY_MEMBERS,
+  type EnvironmentRecord,
+  parseAttribution,
+} from './environment-log.ts'
+
+/** The JSON of an entry: one step of a key's history, and its place in the chain. */
+export function bodyOf(
+  change: Change,
+  number: number,
+  environment: EnvironmentRecord,
+  last: ChainEntry | undefined,
+): JsonObject {
+  const isVersion = change.kind === 'version'
+  const ref = isVersion ? change.version.ref : change.ref
+  const at = isVersion ? change.version.createdAt : change.event.at
+  return {
+    format: ENTRY_FORMAT,
+    entry: number,
+    type: isVersion ? 'version-created' : 'version-event',
+    key: formatKeyRef(ref),
+    at: formatInstant(at),
+    ...attributionOf(isVersion ? change.version : change.event),
+    ...(isVersion
+      ? { version: formatVersion(change.version) }
+      : { number: ref.number, event: formatEvent(change.event) }),
+    root: environment.root.thumbprint,
+    epoch: environment.epoch,
+    previous: last?.hash ?? null,
+  }
+}
+
+/** The record of a key: its entries, applied one after the other. @throws IntegrityError naming the entry */
+export function foldKey(ref: KeyRef, chain: readonly ChainEntry[]): KeyRecord {
+  let versions: VersionRecord[] = []
+  for (const { where, body } of chain) {
+    try {
+      versions = applyEntry(ref, versions, body)
+    } catch (error) {
+      throw new IntegrityError(where, reasonOf(error), { cause: error })
+    }
+  }
+  const history = { entries: chain.length, head: chain.at(-1)?.hash ?? '' }
+  return deepFreeze({ ...keyOf(versions), history })
+}
+
+function applyEntry(ref: KeyRef, versions: VersionRecord[], body: JsonObject): VersionRecord[] {
+  const isVersion = body.type === 'version-created'
+  checkMembers(
+    body,
+    'the entry',
+    [...ENTRY_MEMBERS, 'key', ...(isVersion ? ['version'] : ['number', 'event'])],
+    ATTRIBUTION_MEMBERS,
+  )
+  if (body.format !== ENTRY_FORMAT)
+    throw new InvalidInputError(`the format ${String(body.format)} is unknown`)
+  if (body.key !== formatKeyRef(ref)) {
+    throw new InvalidInputError(`it belongs to ${String(body.key)}, not to ${formatKeyRef(ref)}`)
+  }
+  const at = parseInstant(stringMember(body, 'at'))
+  const attribution = parseAttribution(body)
+  if (isVersion) {
+    const version = parseVersion(keyRefOf(ref), body.version, attribution)
+    if (version.createdAt !== at)
+      throw new InvalidInputError('the version was not created when its entry was')
+    if (version.ref.number !== (versions.at(-1)?.ref.number ?? 0) + 1) {
+      throw new InvalidInputError(`version ${version.ref.number} does not follow its predecessor`)
+    }
+    return [...versions, version]
+  }
+  if (body.type !== 'version-event') throw new InvalidInputError(`the type ${String(body.type)} is unknown`)
+  const event = parseEvent(body.event, at, attribution)
+  const index = versions.findIndex((version) => version.ref.number === body.number)
+  const version = versions[index]
+  if (!version) throw new InvalidInputError(`there is no version ${String(body.number)} for its event`)
+  return versions.with(index, { ...version, events: [...version.events, event] })
+}
