@@ -2,7 +2,7 @@ import { InvalidInputError, KeyturnError, StateError } from '../errors.ts'
 import { formatInstant, type Instant, type Seconds } from '../key/duration.ts'
 import { stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
 import type { Policy } from '../key/policy.ts'
-import type { KeyRecord } from '../key/record.ts'
+import type { KeyRecord, VersionEventType } from '../key/record.ts'
 import { formatKeyRef, type KeyRef, keyRefOf } from '../key/ref.ts'
 import { rotationDueAt } from './due.ts'
 import {
@@ -64,9 +64,9 @@ export interface DuePlan {
 /**
  * Decides what is due for the keys of an environment at `now`. It touches nothing, and one key never stops the others.
  *
- * A key whose version in use was compromised or destroyed, and that nothing has replaced, is an emergency that was not
- * finished: an announced version is brought forward, or a new one activates at once. Everything else is announced for its
- * whole announcePeriod. A suspended version is left to whoever suspended it.
+ * A key whose version in use was compromised, and that nothing has replaced, is an emergency that was not finished: an
+ * announced version is brought forward, or a new one activates at once. Everything else is announced for its whole
+ * announcePeriod. A suspended version is left to whoever suspended it.
  *
  * @throws InvalidInputError for an `ahead` that is no length of time
  */
@@ -88,7 +88,7 @@ export function planKeyDue(key: KeyRecord, options: PlanDueOptions): KeyDue {
   const known = { ref, destructible, ...(active === undefined ? {} : { active }) }
   try {
     const policy = options.policyFor?.(key)
-    const dueAt = lostAt(lines, now) ?? rotationDueAt(key, policy)
+    const dueAt = lostAt(lines, now) ?? rotationDueAt(key, policy) ?? cancelledAt(lines)
     const plan = planVersion(key, lines, dueAt, { ...options, policy })
     const overdueSince = plan.steps.length > 0 && dueAt !== undefined && dueAt <= now ? dueAt : undefined
     const destruction = options.destroyExpired ? destructible.map(destroyStepOf) : []
@@ -119,30 +119,37 @@ function planVersion(
   if (lostAt(lines, now) !== undefined) {
     const replacing = incumbentOf(lines, now)?.version.ref.number ?? 0
     const plan = planRotation(key, { now, policy, emergency: true, replacing })
-    return explained(plan, 'no version is left that may sign or encrypt')
+    return explained(plan, 'the version in use was compromised, and nothing has taken its place')
   }
   if (dueAt === undefined || now + ahead < dueAt) return { steps: [], ...inactiveUntil(lines, now) }
   const plan = planRotation(key, { now, policy, notBefore: dueAt + policyOf(key, policy).announcePeriod })
   return explained(plan, `the rotation is due ${dueAt <= now ? 'since' : 'at'} ${formatInstant(dueAt)}`)
 }
 
-/** Whether nothing is left to sign or encrypt with, and nothing that somebody could resume: only a new version helps. */
+/** Whether the version in use was compromised, and nothing has taken its place. */
 export function isLost(key: KeyRecord, now: Instant): boolean {
   return lostAt(timelinesOf(key.versions), now) !== undefined
 }
 
-/** Since when nothing is left to sign or encrypt with that somebody could resume; undefined where something is. */
+/**
+ * Since when an emergency is unfinished: the version in use was compromised, and nothing took its place. Undefined where
+ * something is active, or was suspended or destroyed: who stopped a key on purpose does not want it started by a timer.
+ */
 function lostAt(lines: readonly Timeline[], now: Instant): Instant | undefined {
   if (lines.some((line) => stateAt(line, now) === 'active')) return undefined
   const incumbent = incumbentOf(lines, now)
-  if (incumbent) return lossOf(incumbent)
-  const losses = lines.map(lossOf)
-  return losses.includes(undefined) ? undefined : Math.max(...losses.filter((time) => time !== undefined))
+  const candidates = incumbent ? [incumbent] : lines
+  return candidates.every((line) => line.compromised) ? lastEventAt(candidates, ['compromised']) : undefined
 }
 
-function lossOf({ version, compromised, destroyed }: Timeline): Instant | undefined {
-  if (!compromised && !destroyed) return undefined
-  return version.events.find(({ type }) => type === (compromised ? 'compromised' : 'destroyed'))?.at
+/** Since when a key has nothing but versions that were cancelled. */
+function cancelledAt(lines: readonly Timeline[]): Instant | undefined {
+  return lines.every((line) => line.cancelled) ? lastEventAt(lines, ['compromised', 'destroyed']) : undefined
+}
+
+function lastEventAt(lines: readonly Timeline[], types: readonly VersionEventType[]): Instant {
+  const events = lines.flatMap((line) => line.version.events).filter(({ type }) => types.includes(type))
+  return Math.max(...events.map((event) => event.at))
 }
 
 /** The steps, with what they are for: it becomes part of the record where nobody gives another reason. */
