@@ -148,9 +148,29 @@ export { exportPrivateJwk, generateMaterial, importPrivateJwk } from './material
 export type { CreateKeyOptions, RotateOptions, RotationOutcome } from './rotation/apply.ts'
 export { createKey, rotateKey } from './rotation/apply.ts'
 export { rotationDueAt } from './rotation/due.ts'
+export type { DoneStep, DueOutcome, DueProgress, KeyOutcome, RotateDueOptions } from './rotation/apply-due.ts'
+export { rotateDue } from './rotation/apply-due.ts'
+export type { CompromiseOptions, CompromiseOutcome, Succession } from './rotation/compromise.ts'
+export { compromiseVersion } from './rotation/compromise.ts'
+export { consequencesOf } from './rotation/consequences.ts'
 export type { PlanRotationOptions, RotationPlan, RotationStep } from './rotation/plan.ts'
+export type { DestroyStep, DestructibleVersion } from './rotation/due-destruction.ts'
+export { destructionDueAt } from './rotation/due-destruction.ts'
+export type { DueNote, DueNoteCode } from './rotation/due-notes.ts'
+export type { EventOptions, EventOutcome, PostponeOptions } from './rotation/events.ts'
+export {
+  destroyVersion,
+  postponeVersion,
+  restoreVersion,
+  resumeVersion,
+  suspendVersion,
+} from './rotation/events.ts'
 export { planRotation } from './rotation/plan.ts'
 export type { Claims, VerifiedClaims } from './token/claims.ts'
+export type { DuePlan, DueStep, KeyDue, PlanDueOptions } from './rotation/plan-due.ts'
+export { planDue, planKeyDue } from './rotation/plan-due.ts'
+export type { CompromiseRunbook } from './rotation/runbook.ts'
+export { createCompromiseRunbook } from './rotation/runbook.ts'
 export type { SensitiveClaim } from './token/claims-guard.ts'
 export { findSensitiveClaims, guardClaims } from './token/claims-guard.ts'
 export type { InspectedToken } from './token/inspect.ts'
