@@ -1,17 +1,17 @@
 import type { EncryptionHandle } from '../backend/backend.ts'
-import { DecryptionError, InvalidInputError, KeyturnError, TokenError } from '../errors.ts'
+import { InvalidInputError, TokenError } from '../errors.ts'
 import { isAsymmetric, type KeyAlgorithm } from '../key/algorithm.ts'
 import { parseDuration, type Seconds } from '../key/duration.ts'
-import { mayProcess, type State } from '../key/lifecycle.ts'
 import { formatKeyRef, type KeyRef, requireEnvironment } from '../key/ref.ts'
 import type { JsonObject } from '../key/strict-json.ts'
 import { checkClaims, prepareClaims, type VerifiedClaims } from '../token/claims.ts'
 import { MAX_TOKEN_CHARS } from '../token/compact.ts'
-import { type Context, decryptJwe, encryptJwe, type JweParts, parseJwe, wrappedKeyOf } from '../token/jwe.ts'
-import { isMediaType, requireAlgorithm } from '../token/jws.ts'
+import { type Context, type JweParts, parseJwe } from '../token/jwe.ts'
+import { isMediaType } from '../token/jws.ts'
 import type { CachedKey } from './cache.ts'
 import { type Clock, toInstant } from './clock.ts'
-import { isJwtType, requireBytes, requireProcessing, type UsedVersion } from './content.ts'
+import { isJwtType, requireBytes, type UsedVersion } from './content.ts'
+import { type Opened, open, type SealOptions, seal } from './sealing.ts'
 import { type Signer, signUnguarded } from './signer.ts'
 
 export interface EncrypterOptions {
@@ -110,11 +110,6 @@ export interface EncrypterSettings {
   readonly clock: Clock
 }
 
-interface Opened {
-  readonly plaintext: Buffer
-  readonly key: UsedVersion
-}
-
 const JWT = 'JWT'
 const LONGEST_LIFETIME = '1h'
 
@@ -208,42 +203,12 @@ export class KeyEncrypter implements Encrypter {
     return { claims, key }
   }
 
-  async #seal(
-    bytes: Uint8Array,
-    options: DataOptions & { readonly typ?: string; readonly cty?: string; readonly maxChars?: number },
-  ): Promise<string> {
-    const { version, handle } = this.#key.protecting() ?? (await this.#key.waitForProtecting())
-    const { algorithm, kid, ref } = version
-    const contentKey = await handle.createContentKey()
-    try {
-      return encryptJwe(bytes, contentKey, { algorithm, kid, ref, ...options })
-    } finally {
-      contentKey.contentKey.fill(0)
-    }
+  async #seal(bytes: Uint8Array, options: SealOptions): Promise<string> {
+    return seal(this.#key.protecting() ?? (await this.#key.waitForProtecting()), bytes, options)
   }
 
-  async #open(
-    parts: JweParts,
-    { context }: DataOptions,
-    isAccepted: (state: State) => boolean = mayProcess,
-  ): Promise<Opened> {
-    const { header } = parts
-    const line = this.#key.find(header.kid) ?? (await this.#key.waitForVersion(header.kid))
-    const key = requireProcessing(line, this.#now(), isAccepted)
-    requireAlgorithm(header, this.algorithm)
-    const { version } = line
-    const handle = this.#key.handleOf(version) ?? (await this.#key.openHandle(version))
-    const contentKey = await unwrap(handle, parts)
-    try {
-      const plaintext = decryptJwe(parts, contentKey, {
-        algorithm: version.algorithm,
-        ref: version.ref,
-        ...(context === undefined ? {} : { context }),
-      })
-      return { plaintext, key }
-    } finally {
-      contentKey.fill(0)
-    }
+  #open(parts: JweParts, { context }: DataOptions): Promise<Opened> {
+    return open(this.#key, parts, { now: () => this.#now(), context })
   }
 
   /** Anyone can encrypt to a public key, so what decrypts with it says nothing about who wrote it. */
@@ -257,15 +222,6 @@ export class KeyEncrypter implements Encrypter {
 
   #now(): number {
     return toInstant(this.#settings.clock.now())
-  }
-}
-
-async function unwrap(handle: EncryptionHandle, parts: JweParts): Promise<Uint8Array> {
-  try {
-    return await handle.unwrap(wrappedKeyOf(parts))
-  } catch (error) {
-    // Which step of unwrapping failed is what padding oracles live on.
-    throw error instanceof KeyturnError ? error : new DecryptionError()
   }
 }
 

@@ -27,6 +27,7 @@ import { CachedKey, type CacheSettings, type OpenHandle } from './cache.ts'
 import { callWithin } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Encrypter, type EncrypterOptions, KeyEncrypter } from './encrypter.ts'
+import { KeyRewrapper, type Rewrapper } from './rewrapper.ts'
 import { KeySigner, type Signer } from './signer.ts'
 import { KeyVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 import { emitWarning, type OnWarning, safely } from './warnings.ts'
@@ -51,7 +52,7 @@ export interface KeyringOptions {
  * The run-time view of one environment's keys. Keys are given as `name`, `purpose/name`, `environment/purpose/name` or a
  * KeyRef; a bare name is looked up under the purpose that the method implies.
  *
- * All of signer, verifier and encrypter throw:
+ * All of signer, verifier, encrypter and rewrapper throw:
  * - PurposeMismatchError, EnvironmentMismatchError for a key across either line
  * - KeyNotFoundError; there is no fallback, and no key is ever created on use
  * - BackendError, IntegrityError, RolledBackError when the key cannot be read the first time
@@ -63,6 +64,7 @@ export interface Keyring extends AsyncDisposable {
   /** @throws InvalidInputError when the key signs JWTs and there is no audience */
   verifier(key: string | KeyRef, options?: VerifierOptions): Promise<Verifier>
   encrypter(key: string | KeyRef, options?: EncrypterOptions): Promise<Encrypter>
+  rewrapper(key: string | KeyRef): Promise<Rewrapper>
   /** Reads every key in use again, now. @throws the first failure; the others go to onWarning */
   refresh(): Promise<void>
   /** Stops reading. Everything after it throws ClosedError. Idempotent. */
@@ -137,12 +139,16 @@ class OpenKeyring implements Keyring {
   }
 
   async encrypter(key: string | KeyRef, options: EncrypterOptions = {}): Promise<Encrypter> {
-    const { backend } = this.#settings
-    const open: OpenHandle<EncryptionHandle> = (version, call) => backend.encryption(version, call)
-    const cached = await this.#find(this.#encryption, key, 'encrypt', 'encrypt or decrypt', open)
+    const cached = await this.#encryptionKey(key)
     const encrypter = new KeyEncrypter(cached, options, this.#shared())
     await cached.prepare(['protect', 'process'])
     return encrypter
+  }
+
+  async rewrapper(key: string | KeyRef): Promise<Rewrapper> {
+    const cached = await this.#encryptionKey(key)
+    await cached.prepare(['protect', 'process'])
+    return new KeyRewrapper(cached, this.#settings.clock)
   }
 
   async refresh(): Promise<void> {
@@ -169,6 +175,12 @@ class OpenKeyring implements Keyring {
     const { backend } = this.#settings
     const open: OpenHandle<SigningHandle> = (version, call) => backend.signing(version, call)
     return this.#find(this.#signing, key, 'sign', doing, open)
+  }
+
+  #encryptionKey(key: string | KeyRef): Promise<CachedKey<EncryptionHandle>> {
+    const { backend } = this.#settings
+    const open: OpenHandle<EncryptionHandle> = (version, call) => backend.encryption(version, call)
+    return this.#find(this.#encryption, key, 'encrypt', 'encrypt or decrypt', open)
   }
 
   async #find<Handle>(
