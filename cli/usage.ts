@@ -9,7 +9,9 @@ export function explain(message: string, argv: readonly string[]): CliError {
   if (unknown !== undefined) {
     // Of a command that does not exist, every option is unknown as well.
     const [noun, verb] = wordsOf(argv)
-    if (!commandOf(argv) && noun !== undefined) return strayWord(verb ?? noun, argv)
+    if (!commandOf(argv) && noun !== undefined) {
+      return strayWord(Object.hasOwn(nouns, noun) ? (verb ?? noun) : noun, argv)
+    }
     return explainUnknown(unknown.split(', ')[0] ?? '', argv)
   }
   const [, valueless] = /^Not enough arguments following: (.+)$/.exec(message) ?? []
