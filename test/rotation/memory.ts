@@ -22,8 +22,11 @@ function memoryRecords(environment: string): RecordStore {
       await yieldTurn()
       return keys.get(formatKeyRef(ref))
     },
-    async *list() {
-      yield* keys.values()
+    async *list({ purpose, name }) {
+      for (const key of keys.values()) {
+        if (purpose !== undefined && key.ref.purpose !== purpose) continue
+        if (name === undefined || key.ref.name === name) yield key
+      }
     },
     async change(ref, decide) {
       await yieldTurn()
@@ -93,6 +96,36 @@ export function withAddVersion(
       }
       const value: unknown = Reflect.get(target, member, target)
       return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+/** What a killed process leaves behind: everything up to one write, and nothing after it. */
+export class Killed extends Error {}
+
+/** The same backend, for a process that is killed at its n-th write, before or after the write is durable. */
+export function killedAt(backend: Backend, write: number, when: 'before' | 'after'): Backend {
+  let writes = 0
+  const guarded = async <T>(call: () => Promise<T>): Promise<T> => {
+    if (writes >= write) throw new Killed()
+    writes++
+    if (writes < write) return call()
+    if (when === 'after') await call()
+    throw new Killed()
+  }
+  return new Proxy(backend, {
+    get(target, member) {
+      const value: unknown = Reflect.get(target, member, target)
+      if (typeof value !== 'function') return value
+      const call = value.bind(target)
+      if (member === 'addVersion' || member === 'recordEvent') {
+        return (...args: unknown[]) => guarded(() => call(...args))
+      }
+      // The dead read nothing either.
+      return (...args: unknown[]) => {
+        if (writes >= write) throw new Killed()
+        return call(...args)
+      }
     },
   })
 }
