@@ -56,13 +56,17 @@ export async function readFile(context: Context, name: string, most: number): Pr
 export async function readAll(stream: Readable, most: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of stream) {
-    const buffer = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer)
-    bytes += buffer.length
-    if (bytes > most) {
-      throw new InvalidInputError(`${what} is longer than ${most} bytes`, { advice: 'Give less at a time' })
+  try {
+    for await (const chunk of stream) {
+      const buffer = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer)
+      bytes += buffer.length
+      if (bytes > most) {
+        throw new InvalidInputError(`${what} is longer than ${most} bytes`, { advice: 'Give less at a time' })
+      }
+      chunks.push(buffer)
     }
-    chunks.push(buffer)
+  } catch (error) {
+    throw error instanceof InvalidInputError ? error : fileError('read', what, error)
   }
   return Buffer.concat(chunks)
 }

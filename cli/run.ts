@@ -28,7 +28,7 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
 }
 
 async function runCommand(command: Command, args: Arguments, io: Io): Promise<ExitCode> {
-  const timeout = await timeoutOf(args, io)
+  const timeout = await timeoutOf(args)
   const signal = AbortSignal.any([io.signal, ...(timeout ? [timeout.signal] : [])])
   const context = new Context(io, {
     isJson: args.text('output') === 'json',
@@ -54,7 +54,7 @@ interface Timeout {
   clear(): void
 }
 
-async function timeoutOf(args: Arguments, io: Io): Promise<Timeout | undefined> {
+async function timeoutOf(args: Arguments): Promise<Timeout | undefined> {
   const text = args.text('timeout')
   if (text === undefined) return undefined
   const { parseDuration } = await import('../src/index.ts')
@@ -67,12 +67,15 @@ async function timeoutOf(args: Arguments, io: Io): Promise<Timeout | undefined> 
     controller.abort(new CliError('timeout', `not done within ${text}`, { advice }))
   }
   const timer = setTimeout(giveUp, milliseconds)
-  return { signal: controller.signal, deadline: io.now() + milliseconds, clear: () => clearTimeout(timer) }
+  return { signal: controller.signal, deadline: Date.now() + milliseconds, clear: () => clearTimeout(timer) }
 }
 
 /** @throws CliError `usage` */
 function parse(argv: readonly string[]): Parsed {
   if (argv.length === 1 && argv[0] === '--version') return { text: packageVersion() }
+  // The parser has a completion of its own, which knows nothing of ours.
+  if (argv.some((word) => word.startsWith('--get-yargs-')))
+    throw usageError('there is no such option', 'Run keyturn --help')
   let parsed: Parsed | undefined
   const parser = createParser((command, values) => {
     checkValues(command, values, argv)

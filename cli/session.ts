@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -19,7 +20,8 @@ import { readPassphrase } from './passphrase.ts'
 
 /**
  * What a command opens an environment with. `records`: only the pinned root, so that a host without secrets can do it.
- * `secrets`: a key file or the passphrase. `whatever-there-is`: a key file if one is named; nobody is asked.
+ * `secrets`: a key file or the passphrase. `whatever-there-is`: the key file that is named, if this user may read it; nobody
+ * is asked.
  */
 export type Access = 'records' | 'secrets' | 'whatever-there-is'
 
@@ -112,9 +114,24 @@ async function keysFor(context: Context, settings: Settings, access: Access): Pr
   const { keyFile, rootThumbprint } = settings
   // Without a pin, the key file is what says which root is the right one.
   if (access === 'records' && rootThumbprint !== undefined) return {}
-  if (keyFile) return keysOf(context, settings, keyFile.kind, keyFile.path)
+  if (keyFile && (access !== 'whatever-there-is' || isReadable(keyFile.path))) {
+    return keysOf(context, settings, keyFile.kind, keyFile.path)
+  }
   if (access === 'secrets') return askedFor(context, settings)
+  if (access === 'whatever-there-is') {
+    await context.note('Secrets are not opened: there is no key file that this user may read.')
+  }
   return {}
+}
+
+function isReadable(path: string): boolean {
+  if (path === '-') return true
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function keysOf(context: Context, { environment }: Settings, kind: string, path: string): Keys {

@@ -10,6 +10,7 @@ import { usageError } from '../errors.ts'
 import { readInput } from '../input.ts'
 import { parseKeyArgument, referenceOf, type Use } from '../key-argument.ts'
 import { replaceFile } from '../output-file.ts'
+import { printable } from '../render.ts'
 import { withKeyring } from '../session.ts'
 
 const ENCRYPTING: Use = { purpose: 'encrypt', doing: 'encrypt or decrypt' }
@@ -42,7 +43,7 @@ export const decryptData: Action = async (context, args) => {
   if (out !== undefined && out !== '-') {
     const path = resolve(context.io.cwd, out)
     await replaceFile(path, plaintext, 'private')
-    await context.succeed({ json: { ...facts, out: path }, text: () => `wrote ${path}` })
+    await context.succeed({ json: { ...facts, out: path }, text: () => `wrote ${printable(path)}` })
   } else if (context.isJson) {
     const encoded = Buffer.from(plaintext).toString('base64')
     await context.succeed({ json: { ...facts, base64: encoded }, text: () => encoded })

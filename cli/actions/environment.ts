@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { formatInstant, loadLocalBackend, parsePurpose } from '../../src/index.ts'
 import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
-import { renderFacts } from '../render.ts'
+import { printable, renderFacts } from '../render.ts'
 import { backendConfigOf, settingsForChange } from '../session.ts'
 
 export const showEnvironment: Action = async (context, args) => {
@@ -54,7 +54,7 @@ export const createRoleKey: Action = async (context, args) => {
   await writeRoleKey(await backendConfigOf(context, settings, 'secrets'), environment, { purpose, path })
   await context.succeed({
     json: { environment, purpose, out: path, changed: true },
-    text: () => `wrote ${path}`,
+    text: () => `wrote ${printable(path)}`,
   })
   await context.note(
     purpose === 'sign'

@@ -108,6 +108,7 @@ async function createOrRecover(
         } as const)
   const reason = args.text('reason')
   const attribution = { actor: actorOf(args), ...(reason === undefined ? {} : { reason }) }
+  const hadKey = protection.kind === 'passphrase' || existsSync(protection.path)
   context.signal.throwIfAborted()
   try {
     const made = await createLocalEnvironment({
@@ -117,12 +118,16 @@ async function createOrRecover(
       now: context.now(),
       attribution,
     })
+    if (hadKey && protection.kind === 'key-file') {
+      await context.note(`The key file ${protection.path} was there already, and is used.`)
+    }
     return { ...made, isNew: true }
   } catch (error) {
-    const isThere = existsSync(join(store, environment, 'environment', '000001.json'))
-    const hasKey = protection.kind === 'passphrase' || existsSync(protection.path)
-    if (!(error instanceof ConfigurationError) || !isThere || !hasKey) throw error
-    const found = await recoverRootThumbprint({ store, environment, protection })
+    if (!(error instanceof ConfigurationError) || !hadKey) throw error
+    const found = await recoverRootThumbprint({ store, environment, protection }).catch((second: unknown) => {
+      // That the environment is there already says more than why it cannot be opened in this way.
+      throw second instanceof ConfigurationError ? error : second
+    })
     return { ...found, isNew: false }
   }
 }

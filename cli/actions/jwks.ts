@@ -15,6 +15,7 @@ import { EXIT } from '../exit-codes.ts'
 import { collectKeys, hasErrors, tellFindings } from '../findings.ts'
 import { type KeyArgument, parseKeyArgument, readKey, type Use } from '../key-argument.ts'
 import { replaceFile } from '../output-file.ts'
+import { printable } from '../render.ts'
 import { withBackend } from '../session.ts'
 import { viewFinding } from '../views.ts'
 
@@ -68,7 +69,8 @@ async function save(context: Context, environment: string, exported: Export, pat
   const keys = exported.document.keys.length
   await context.succeed({
     json: { environment, out: path, keys, changed: before !== text, ...remarks(exported) },
-    text: () => `${before === text ? 'unchanged' : 'wrote'} ${path}: ${keys} ${keys === 1 ? 'key' : 'keys'}`,
+    text: () =>
+      `${before === text ? 'unchanged' : 'wrote'} ${printable(path)}: ${keys} ${keys === 1 ? 'key' : 'keys'}`,
   })
 }
 

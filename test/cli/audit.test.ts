@@ -68,7 +68,9 @@ describe('keyturn audit verify', () => {
     expect((await findings()).code).toBe(10)
     edit('keyturn.config.json', '"masterKeyFile": "production.master-key.json"', '"store2": ""')
     edit('keyturn.config.json', ',\n        "store2": ""', '')
-    expect((await findings()).code).toBe(0)
+    const { code, stderr } = await findings()
+    expect(code).toBe(0)
+    expect(stderr).toContain('Secrets are not opened')
   })
 
   it('says that a store was rolled back, in another process as well', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CliError } from '../../cli/errors.ts'
 import { EXIT, exitCodeOf } from '../../cli/exit-codes.ts'
@@ -98,6 +99,15 @@ describe('an exit code', () => {
   it('is 7 when there is no answer in time', async () => {
     const line = 'data encrypt vault -e production --timeout 1s'
     expect(await ending(line, { stdin: endless() })).toEqual([7, 'timeout'])
+  })
+
+  it('is 7 when the input breaks off', async () => {
+    const stdin = new Readable({
+      read() {
+        this.destroy(Object.assign(new Error('read EIO'), { code: 'EIO' }))
+      },
+    })
+    expect(await ending('token inspect', { stdin })).toEqual([7, 'unavailable'])
   })
 
   it('is 8 when it is partly done', async () => {

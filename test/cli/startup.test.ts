@@ -95,6 +95,7 @@ describe('a mistyped command line', () => {
     ['rotate x --reason', '--reason lacks its value. Write --reason VALUE.'],
     ['key', 'there is no command after key. Run keyturn key --help.'],
     ['', 'there is no command. Run keyturn --help.'],
+    ['--get-yargs-completions key', 'there is no such option. Run keyturn --help.'],
   ])('keyturn %s', async (line, message) => {
     const world = createWorld()
     const { code, stdout, stderr } = await world.keyturn(line)
