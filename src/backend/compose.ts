@@ -161,8 +161,9 @@ class ComposedBackend implements Backend {
       const holder = committing ? await this.#find(draft.ref) : undefined
       // The reply to our own commit got lost, and the number is taken because it is ours.
       if (holder?.material.id === created.locator.id) return holder
-      await this.#material.discard(draft.ref, created.locator)
-      if (claimed && holder?.fingerprint !== created.fingerprint) await this.#release(draft.ref, created)
+      const isUnused = claimed && holder?.fingerprint !== created.fingerprint
+      // What went wrong first says more than a failure to clean up, and diagnose explains what is left.
+      await this.#giveUp(draft.ref, created, isUnused).catch(() => undefined)
       throw error
     }
   }
@@ -217,13 +218,14 @@ class ComposedBackend implements Backend {
     throw new MaterialReusedError(
       `the key material of ${formatVersionRef(ref)} serves ${formatVersionRef(owner)} already, and no material serves twice`,
       {
-        advice: `Generate new material. If no version ${formatVersionRef(owner)} exists, doctor explains the claim`,
+        advice: `Generate new material. If ${formatVersionRef(owner)} does not exist, or has other material, doctor explains the claim`,
       },
     )
   }
 
-  async #release(ref: VersionRef, created: CreatedMaterial): Promise<void> {
-    if (created.fingerprint !== undefined) await this.#records.release(created.fingerprint, ref)
+  async #giveUp(ref: VersionRef, created: CreatedMaterial, isClaimed: boolean): Promise<void> {
+    await this.#material.discard(ref, created.locator)
+    if (isClaimed && created.fingerprint !== undefined) await this.#records.release(created.fingerprint, ref)
   }
 
   async #find(ref: VersionRef): Promise<VersionRecord | undefined> {

@@ -117,6 +117,17 @@ describe('adding a version', () => {
     expect([...storage.claims.values()].map(formatVersionRef)).toEqual([formatVersionRef(draft.ref)])
   })
 
+  it('says what went wrong first when it cannot even clean up', async () => {
+    const broken = async (): Promise<never> => {
+      throw new BackendError('unavailable', 'the disk is gone')
+    }
+    const full = async (): Promise<never> => {
+      throw new BackendError('unavailable', 'the disk is full')
+    }
+    const backend = compose({ records: { claim: full }, material: { discard: broken } })
+    await expect(backend.addVersion(draft)).rejects.toThrow('the disk is full')
+  })
+
   it('gives up everything when it is aborted before the commit', async () => {
     const controller = new AbortController()
     const reason = new Error('enough')
