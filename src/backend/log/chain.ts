@@ -3,7 +3,7 @@ import { IntegrityError, RolledBackError } from '../../errors.ts'
 import type { JsonObject } from '../../key/strict-json.ts'
 import { decodeEntry, type Entry, type EntryKind, isSignedBy, verifyEntry } from './entry.ts'
 import { entryName } from './layout.ts'
-import { isTemporaryName, type ListedObject, type ObjectStore } from './object-store.ts'
+import type { ListedObject, ObjectStore } from './object-store.ts'
 import type { Head, SeenHistory } from './seen.ts'
 
 /** The root key of an environment, as far as a reader needs it. */
@@ -106,10 +106,9 @@ export function checkSeen(
   if (head) seen.set(log.id, { entries: chain.length, hash: head.hash })
 }
 
-/** Names in a log's folder that are neither entries nor left-overs of a crashed write. */
-export async function strayNames(store: ObjectStore, folder: string): Promise<readonly string[]> {
-  const listed = await store.list(folder)
-  return listed.map(({ name }) => name).filter((name) => !ENTRY_NAME.test(name) && !isTemporaryName(name))
+/** What is in a log's folder besides its entries. */
+export async function listStrays(store: ObjectStore, folder: string): Promise<readonly ListedObject[]> {
+  return (await store.list(folder)).filter(({ name }) => !ENTRY_NAME.test(name))
 }
 
 function unchanged(

@@ -2,7 +2,7 @@ import type { KeyRecord } from '../../key/record.ts'
 import { formatKeyRef, formatVersionRef } from '../../key/ref.ts'
 import type { CallOptions, Finding, KeyFilter } from '../backend.ts'
 import { checkCall } from '../guard.ts'
-import { strayNames } from './chain.ts'
+import { listStrays } from './chain.ts'
 import type { EnvironmentRecord } from './environment-log.ts'
 import { findingOf } from './finding.ts'
 import { environmentLog, keyLog, materialFolder } from './layout.ts'
@@ -65,8 +65,13 @@ function unregistered(log: SignedLog, key: KeyRecord): Finding {
 }
 
 async function* strays(log: SignedLog, folder: string): AsyncIterable<Finding> {
-  for (const name of await strayNames(log.store, folder)) {
-    const subject = log.store.describe(`${folder}/${name}`)
+  for (const { name, modifiedAt } of await listStrays(log.store, folder)) {
+    const path = `${folder}/${name}`
+    if (isTemporaryName(name)) {
+      yield* interrupted(log, path, modifiedAt)
+      continue
+    }
+    const subject = log.store.describe(path)
     yield {
       finding: 'left-over',
       severity: 'warning',
@@ -74,6 +79,27 @@ async function* strays(log: SignedLog, folder: string): AsyncIterable<Finding> {
       message: `${subject} is not an entry of the log`,
       advice: 'Move it out of the store',
     }
+  }
+}
+
+/** A write that was interrupted long ago. A recent one may still be running: it is nothing to tell. */
+async function* interrupted(log: SignedLog, path: string, modifiedAt: number): AsyncIterable<Finding> {
+  if (Date.now() - modifiedAt <= SAFE_AGE_MS) return
+  const subject = log.store.describe(path)
+  yield {
+    finding: 'left-over',
+    severity: 'warning',
+    subject,
+    message: `${subject} was left by a write that was interrupted, and is never read`,
+    advice: 'Run doctor --fix to remove it',
+    ...(log.writable
+      ? {
+          repair: async () => {
+            await log.store.delete(path)
+            return `removed ${subject}`
+          },
+        }
+      : {}),
   }
 }
 
@@ -101,7 +127,10 @@ async function* claims(
     }
   }
   for (const { name: fingerprint, modifiedAt } of listed) {
-    if (isTemporaryName(fingerprint)) continue
+    if (isTemporaryName(fingerprint)) {
+      yield* interrupted(log, `${materialFolder(log.environment)}/${fingerprint}`, modifiedAt)
+      continue
+    }
     const isOld = Date.now() - modifiedAt > SAFE_AGE_MS
     yield* claimFindings(log, environment, { fingerprint, isOld }, (owner) => {
       const version = versions.get(owner)
