@@ -1,0 +1,172 @@
+// What can be done to a local key store that changes it. The functions of the package are handed in, so that the tests (over
+// the sources) and the processes that they start (over the built package) do the same.
+import { createECDH, createHash, createPrivateKey } from 'node:crypto'
+
+const REF = { environment: 'production', purpose: 'sign', name: 'tokens' }
+const HOUR = 3_600
+const DAY = 24 * HOUR
+
+const now = () => Math.floor(Date.now() / 1000)
+const by = { actor: 'test', reason: 'a fault is injected' }
+
+/** What an operation works on, all of it in one folder. */
+export function placesIn(folder) {
+  return {
+    folder,
+    store: `${folder}/stores/main`,
+    masterKeyFile: `${folder}/keys/production/master-key.json`,
+    seenFile: `${folder}/state/seen`,
+  }
+}
+
+/** Opens the backend as a new process does that remembers what its host has seen. */
+export function opener({ openLocalBackend, createSeenFile }) {
+  return (places) => {
+    const { store, masterKeyFile, seenFile } = places
+    // That its memory cannot be written is reported, and fails nothing.
+    const seen = createSeenFile(seenFile, () => undefined)
+    return openLocalBackend({ kind: 'local', store, masterKeyFile, seen }, REF.environment)
+  }
+}
+
+export function createOperations(api) {
+  const { createKey, createLocalEnvironment, createPolicy, rotateKey } = api
+
+  const createEnvironment = ({ store, masterKeyFile }) =>
+    createLocalEnvironment({
+      store,
+      environment: REF.environment,
+      protection: { kind: 'key-file', path: masterKeyFile },
+      now: now() - 10 * DAY,
+      attribution: by,
+    })
+
+  const draft = (number, createdAt, activatesAt, activation, source = { kind: 'generate' }) => ({
+    ref: { ...REF, number },
+    algorithm: { alg: 'ES256' },
+    content: 'jwt',
+    createdAt,
+    activatesAt,
+    activation,
+    policy: createPolicy('sign'),
+    source,
+    ...by,
+  })
+
+  const withKeys = async (places, open, versions) => {
+    await createEnvironment(places)
+    const backend = await open(places)
+    const old = now() - 3 * DAY
+    await createKey(backend, { ...REF, purpose: 'encrypt', name: 'data' }, { ...by, now: () => old })
+    const first = draft(1, old, old, 'first')
+    const second = draft(2, now() - 2 * HOUR, now() + 22 * HOUR, 'scheduled')
+    for (const one of [first, second].slice(0, versions)) await backend.addVersion(one)
+    return backend
+  }
+
+  const prepared =
+    (versions, ...events) =>
+    async (places, open) => {
+      const backend = await withKeys(places, open, versions)
+      for (const type of events) await backend.recordEvent({ ...REF, number: 1 }, { type, at: now(), ...by })
+      await backend.close()
+    }
+
+  const using = (use) => async (places, open) => {
+    const backend = await open(places)
+    try {
+      await use(backend, places)
+    } finally {
+      await backend.close()
+    }
+  }
+
+  const rotation = (name, versions, options, isDone) => ({
+    name,
+    ref: REF,
+    prepare: prepared(versions),
+    run: using((backend) => rotateKey(backend, REF, { ...by, now, ...options })),
+    isDone,
+  })
+
+  const recording = (type, ...before) => ({
+    name: type,
+    ref: REF,
+    prepare: prepared(1, ...before),
+    run: using((backend) => backend.recordEvent({ ...REF, number: 1 }, { type, at: now(), ...by })),
+    isDone: (key, old) => hasEvents(key, 1, [...eventsOf(old, 1), type]),
+  })
+
+  const creation = (name, ref) => ({
+    name,
+    ref,
+    prepare: prepared(0),
+    run: using(async (backend) => {
+      // Whoever repeats it after a crash may find that it was done.
+      if (!(await backend.readKey(ref))) await createKey(backend, ref, { ...by, now })
+    }),
+    isDone: (key) => count(key) === 1,
+  })
+
+  return [
+    {
+      name: 'create an environment',
+      ref: REF,
+      prepare: async () => undefined,
+      run: async (places, open) => {
+        try {
+          await createEnvironment(places)
+        } catch (error) {
+          if (error.code !== 'configuration' || !/exists already/.test(error.message)) throw error
+          await using(() => undefined)(places, open)
+        }
+      },
+      isDone: (_, __, opened) => opened,
+    },
+    creation('create a key', REF),
+    creation('create an encryption key', { ...REF, purpose: 'encrypt', name: 'letters' }),
+    {
+      name: 'import',
+      ref: REF,
+      prepare: prepared(0),
+      run: using(async (backend) => {
+        if (await backend.readKey(REF)) return
+        const source = { kind: 'import', key: foreignKey() }
+        await createKey(backend, REF, { ...by, now, source })
+      }),
+      isDone: (key) => count(key) === 1 && key.versions[0].origin === 'imported',
+    },
+    rotation('rotate', 1, {}, (key, old) => count(key) === count(old) + 1),
+    rotation('rotate --force', 2, { force: true }, (key, old, _, runs) => {
+      return count(key) > count(old) && count(key) <= count(old) + runs
+    }),
+    rotation('rotate --emergency', 2, { emergency: true }, (key) => hasEvents(key, 2, ['advanced'])),
+    recording('suspended'),
+    recording('resumed', 'suspended'),
+    recording('compromised'),
+    recording('destroyed', 'compromised'),
+  ]
+}
+
+/** Made elsewhere, and the same in every process. */
+function foreignKey() {
+  const pair = createECDH('prime256v1')
+  pair.setPrivateKey(createHash('sha256').update('a key from elsewhere').digest())
+  const point = pair.getPublicKey()
+  const [d, x, y] = [pair.getPrivateKey(), point.subarray(1, 33), point.subarray(33)].map((bytes) =>
+    bytes.toString('base64url'),
+  )
+  return createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d, x, y }, format: 'jwk' })
+}
+
+function count(key) {
+  return key?.versions.length ?? 0
+}
+
+function eventsOf(key, number) {
+  return (key?.versions[number - 1]?.events ?? []).map(({ type }) => type)
+}
+
+function hasEvents(key, number, expected) {
+  return JSON.stringify(eventsOf(key, number)) === JSON.stringify(expected)
+}

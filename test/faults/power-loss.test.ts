@@ -1,0 +1,72 @@
+import * as fs from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRandom } from '../support/random.ts'
+import { OPERATIONS, setScene } from './judge.ts'
+import type { Operation } from './operations.mjs'
+import {
+  cutPowerAfterKill,
+  cutPowerDuring,
+  type PowerLossFigures,
+  type PowerLossOptions,
+} from './power-loss.ts'
+import { createScratch } from './tree.ts'
+
+// `npm run faults` judges every state that a power cut may leave; a test run judges a seeded sample of them.
+const FULL = process.env.KEYTURN_FAULTS === 'full'
+const SEED = Number(process.env.KEYTURN_SEED ?? 20_260_101)
+const LIMITS = FULL ? { limit: 4_096 } : { limit: 16, points: 2, sample: 2 }
+
+let scratch: string
+const figures = { cuts: 0, states: 0, complaints: 0 }
+
+beforeAll(() => {
+  scratch = createScratch()
+})
+
+afterAll(() => {
+  fs.rmSync(scratch, { recursive: true, force: true })
+  const { cuts, states, complaints } = figures
+  console.log(
+    `power loss: ${cuts} power cuts, ${states} states judged, ${complaints} promises broken (seed ${SEED})`,
+  )
+})
+
+function optionsFor(operation: Operation): PowerLossOptions {
+  return { scratch, ...LIMITS, random: createRandom(SEED + OPERATIONS.indexOf(operation)) }
+}
+
+function expectKept({ cuts, states, complaints }: PowerLossFigures): void {
+  figures.cuts += cuts
+  figures.states += states
+  figures.complaints += complaints.length
+  expect(complaints).toEqual([])
+  expect(states).toBeGreaterThan(0)
+}
+
+describe('a power cut', () => {
+  it.each(OPERATIONS)(
+    'during $name',
+    async (operation) => {
+      expectKept(await cutPowerDuring(await setScene(scratch, operation), optionsFor(operation)))
+    },
+    7_200_000,
+  )
+
+  it.each(OPERATIONS)(
+    'after $name was killed and repeated',
+    async (operation) => {
+      const scene = await setScene(scratch, operation)
+      expectKept(await cutPowerAfterKill(scene, 'repeat', optionsFor(operation)))
+    },
+    7_200_000,
+  )
+
+  it.each(OPERATIONS)(
+    'after $name was killed and another process has read the store',
+    async (operation) => {
+      const scene = await setScene(scratch, operation)
+      expectKept(await cutPowerAfterKill(scene, 'read', optionsFor(operation)))
+    },
+    7_200_000,
+  )
+})
