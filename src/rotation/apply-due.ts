@@ -93,7 +93,8 @@ export async function rotateDue(backend: Backend, options: RotateDueOptions): Pr
     for (let key = waiting.shift(); key && !options.signal?.aborted; key = waiting.shift()) {
       const outcome = await rotateOne(backend, key, options)
       outcomes.set(key, outcome)
-      options.onProgress?.({ done: ++done, total, latest: outcome })
+      done++
+      options.onProgress?.({ done, total, latest: outcome })
     }
   }
   await Promise.all(Array.from({ length: options.concurrency ?? CONCURRENCY }, work))

@@ -2,7 +2,7 @@ import { InvalidInputError, KeyturnError, StateError } from '../errors.ts'
 import { formatInstant, type Instant, type Seconds } from '../key/duration.ts'
 import { stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
 import type { Policy } from '../key/policy.ts'
-import type { KeyRecord, VersionEventType } from '../key/record.ts'
+import type { KeyRecord, VersionEvent, VersionEventType, VersionRecord } from '../key/record.ts'
 import { formatKeyRef, type KeyRef, keyRefOf } from '../key/ref.ts'
 import { rotationDueAt } from './due.ts'
 import {
@@ -25,7 +25,8 @@ export interface PlanDueOptions {
   readonly destroyExpired?: boolean | undefined
   /**
    * Also does what falls due within so many seconds: the time until the next run. A version made so early still activates
-   * when the period of the one before ends; without it, up to one interval of runs later. 0 unless given.
+   * when the period of the one before ends; without it, up to one interval of runs later. It counts for half of the time
+   * from one activation to the next announcement at most. 0 unless given.
    */
   readonly ahead?: Seconds | undefined
 }
@@ -41,7 +42,7 @@ export interface KeyDue {
   readonly active?: number
   /** In the order in which they are to be carried out. */
   readonly steps: readonly DueStep[]
-  /** Versions that may be destroyed. They are steps only where that was asked for. */
+  /** Versions that may be destroyed, once the steps before are carried out. They are steps only where that was asked for. */
   readonly destructible: readonly DestructibleVersion[]
   readonly notes: readonly DueNote[]
   /** See RotationPlan. */
@@ -83,27 +84,28 @@ export function planKeyDue(key: KeyRecord, options: PlanDueOptions): KeyDue {
   const { now } = options
   const ref = keyRefOf(key.ref)
   const lines = timelinesOf(key.versions)
-  const destructible = destructibleVersions(lines, now)
   const active = lines.find((line) => stateAt(line, now) === 'active')?.version.ref.number
-  const known = { ref, destructible, ...(active === undefined ? {} : { active }) }
+  const known = { ref, ...(active === undefined ? {} : { active }) }
   try {
     const policy = options.policyFor?.(key)
     const dueAt = lostAt(lines, now) ?? rotationDueAt(key, policy) ?? cancelledAt(lines)
     const plan = planVersion(key, lines, dueAt, { ...options, policy })
     const overdueSince = plan.steps.length > 0 && dueAt !== undefined && dueAt <= now ? dueAt : undefined
+    const destructible = destructibleVersions(timelinesOf(planned(key.versions, plan.steps, now)), now)
     const destruction = options.destroyExpired ? destructible.map(destroyStepOf) : []
     return {
       ...known,
       ...(dueAt === undefined ? {} : { dueAt }),
       ...(overdueSince === undefined ? {} : { overdueBy: now - overdueSince }),
       steps: [...plan.steps, ...destruction].map((step) => ({ ...step, ref })),
+      destructible,
       notes: notesOf({ lines, now, overdueSince, inactiveUntil: plan.inactiveUntil }),
       ...(plan.rejectedUntil === undefined ? {} : { rejectedUntil: plan.rejectedUntil }),
       ...(isDated(plan.inactiveUntil) ? { inactiveUntil: plan.inactiveUntil } : {}),
     }
   } catch (error) {
     const reason = error instanceof KeyturnError ? error : unexpected(ref, error)
-    return { ...known, steps: [], notes: [], error: reason }
+    return { ...known, steps: [], destructible: [], notes: [], error: reason }
   }
 }
 
@@ -121,9 +123,37 @@ function planVersion(
     const plan = planRotation(key, { now, policy, emergency: true, replacing })
     return explained(plan, 'the version in use was compromised, and nothing has taken its place')
   }
-  if (dueAt === undefined || now + ahead < dueAt) return { steps: [], ...inactiveUntil(lines, now) }
+  const early = Math.min(ahead, longestAhead(lines, policy))
+  if (dueAt === undefined || now + early < dueAt) return { steps: [], ...inactiveUntil(lines, now) }
   const plan = planRotation(key, { now, policy, notBefore: dueAt + policyOf(key, policy).announcePeriod })
   return explained(plan, `the rotation is due ${dueAt <= now ? 'since' : 'at'} ${formatInstant(dueAt)}`)
+}
+
+/** The versions as they will be, so that a plan that was carried out leaves nothing for the next. */
+function planned(
+  versions: readonly VersionRecord[],
+  [step]: readonly RotationStep[],
+  now: Instant,
+): readonly VersionRecord[] {
+  const latest = versions.at(-1)
+  if (!step || !latest) return versions
+  const { number, activatesAt } = step
+  if (step.kind === 'advance') {
+    const event: VersionEvent = { type: 'advanced', at: now, activatesAt }
+    return versions.map((one) =>
+      one.ref.number === number ? { ...one, events: [...one.events, event] } : one,
+    )
+  }
+  const { activation, policy } = step
+  const ref = { ...latest.ref, number }
+  return [...versions, { ...latest, ref, createdAt: now, activatesAt, activation, policy, events: [] }]
+}
+
+/** Where periods are shorter than the time between runs, looking ahead must not make one version right after another. */
+function longestAhead(lines: readonly Timeline[], next: Policy | undefined): Seconds {
+  const { policy } = lines.findLast((line) => !line.cancelled)?.version ?? {}
+  if (!policy) return 0
+  return Math.max(0, Math.floor((policy.rotationPeriod - (next ?? policy).announcePeriod) / 2))
 }
 
 /** Whether the version in use was compromised, and nothing has taken its place. */

@@ -88,6 +88,16 @@ describe('planDue', () => {
     }
   })
 
+  it('looks ahead for half of the time in which nothing is announced at most', () => {
+    const policy = signPolicy({ announcePeriod: '90m', rotationPeriod: '3h' })
+    const key = keyWith(SIGN_KEY, { number: 1, policy })
+    const half = 45 * 60
+    expect(planDue([key], { now: START + half - 1, ahead: DAY }).steps).toEqual([])
+    expect(planDue([key], { now: START + half, ahead: DAY }).steps).toMatchObject([
+      { activatesAt: START + 3 * HOUR },
+    ])
+  })
+
   it('never announces a second version while one is announced, however short the periods', () => {
     const policy = signPolicy({ announcePeriod: '90m', rotationPeriod: '91m' })
     const key = keyWith(SIGN_KEY, { number: 1, policy }, { number: 2, createdAt: START + 60, policy })
