@@ -62,14 +62,10 @@ export async function withInput<T>(
   work: (input: Readable) => Promise<T>,
 ): Promise<T> {
   const name = args.text('in')
-  if (name === undefined || name === '-') {
-    const stdin = context.takeStdin(what)
-    if (stdin.isTTY)
-      await context.note(`Reading the ${what} from the terminal. End them with Ctrl-D on a line of its own.`)
-    return work(stdin)
-  }
-  const path = resolve(context.io.cwd, name)
+  const isStdin = name === undefined || name === '-'
+  const path = isStdin ? `the ${what}` : resolve(context.io.cwd, name)
   try {
+    if (isStdin) return await work(await takeStdin(context, what))
     const file = await open(path, constants.O_RDONLY)
     try {
       return await work(file.createReadStream({ autoClose: false }))
@@ -79,4 +75,11 @@ export async function withInput<T>(
   } catch (error) {
     throw error instanceof Error && 'syscall' in error ? fileError('read', path, error) : error
   }
+}
+
+async function takeStdin(context: Context, what: string): Promise<Readable> {
+  const stdin = context.takeStdin(what)
+  if (stdin.isTTY)
+    await context.note(`Reading the ${what} from the terminal. End them with Ctrl-D on a line of its own.`)
+  return stdin
 }

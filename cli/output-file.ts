@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
-import { lstat, open, realpath, rename, rm } from 'node:fs/promises'
+import { constants, rmSync } from 'node:fs'
+import { lstat, open, realpath, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError, usageError } from './errors.ts'
 
@@ -13,30 +13,49 @@ export type Readership = 'public' | 'private'
  *
  * @throws CliError naming the file
  */
-export async function replaceFile(
+export function replaceFile(
   name: string,
   content: string | Uint8Array,
   readership: Readership,
 ): Promise<void> {
+  return replaceFileBy(name, readership, undefined, (write) => write(content))
+}
+
+/**
+ * As replaceFile, with content that is made while it is written.
+ *
+ * @param signal of an interruption, which may end the process before this can clean up
+ * @throws whatever `fill` throws, or CliError naming the file
+ */
+export async function replaceFileBy(
+  name: string,
+  readership: Readership,
+  signal: AbortSignal | undefined,
+  fill: (write: (content: string | Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
   try {
     const { path, mode } = await targetOf(name, readership)
     const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`)
+    const giveUp = (): void => rmSync(temporary, { force: true })
+    signal?.addEventListener('abort', giveUp)
     try {
       const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode)
       try {
-        await file.writeFile(content)
+        await fill((content) => file.appendFile(content))
         await file.sync()
       } finally {
         await file.close()
       }
       await rename(temporary, path)
     } catch (error) {
-      await rm(temporary, { force: true })
+      giveUp()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
     }
     await syncFolder(dirname(path))
   } catch (error) {
-    throw fileError('write', name, error)
+    throw error instanceof Error && 'syscall' in error ? fileError('write', name, error) : error
   }
 }
 

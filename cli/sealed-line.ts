@@ -33,7 +33,7 @@ export function parseSealedLine(bytes: Buffer, options: SealedLineOptions): Seal
   if (start === -1) return 'blank'
   const { context } = options
   if (text[start] === '{') return parseObject(text, parseStrictJsonObject(bytes), options)
-  const end = text.length - (/[ \t\r\n]*$/.exec(text.slice(-4))?.[0].length ?? 0)
+  const end = text.trimEnd().length
   if (text[start] !== '"') return { sealed: text.slice(start, end), context, with: splice(text, start, end) }
   const sealed = parseStrictJson(bytes)
   if (typeof sealed !== 'string') throw new InvalidInputError('it is not JSON')
@@ -57,7 +57,8 @@ function parseObject(text: string, record: JsonObject, options: SealedLineOption
 function contextOf(record: JsonObject, options: SealedLineOptions): Pairs {
   const own = Object.hasOwn(record, CONTEXT_MEMBER) ? record[CONTEXT_MEMBER] : undefined
   if (own === undefined || own === null) return options.context
-  if (typeof own !== 'object' || Array.isArray(own)) throw new InvalidInputError('its context is not an object')
+  if (typeof own !== 'object' || Array.isArray(own))
+    throw new InvalidInputError('its context is not an object')
   const pairs = new Map(Object.entries(options.context))
   for (const [name, value] of Object.entries(own)) {
     if (typeof value !== 'string')

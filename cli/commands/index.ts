@@ -1,7 +1,7 @@
 import type { Command } from '../command.ts'
 import { auditVerify } from './audit.ts'
 import { completion } from './completion.ts'
-import { dataDecrypt, dataEncrypt } from './data.ts'
+import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksExport } from './jwks.ts'
@@ -27,6 +27,7 @@ export const commands: readonly Command[] = [
   tokenDecrypt,
   dataEncrypt,
   dataDecrypt,
+  dataRewrap,
   auditVerify,
   completion,
 ]
@@ -37,6 +38,6 @@ export const nouns: Readonly<Record<string, string>> = {
   key: 'Create keys and look at them',
   jwks: 'Publish public keys',
   token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
-  data: 'Encrypt and decrypt data',
+  data: 'Encrypt and decrypt data, and move it to the active version',
   audit: 'Check the records',
 }

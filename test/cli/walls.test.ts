@@ -32,6 +32,7 @@ const CASES: Readonly<
   'token decrypt': { rest: '--audience a', use: 'encrypt', stdin: 'a.b.c.d.e' },
   'data encrypt': { rest: '', use: 'encrypt', stdin: 'data' },
   'data decrypt': { rest: '', use: 'encrypt', stdin: 'a.b.c.d.e' },
+  'data rewrap': { rest: '--out rewrapped', use: 'encrypt', stdin: 'a.b.c.d.e' },
 }
 
 const names = Object.keys(CASES)
