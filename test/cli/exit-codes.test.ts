@@ -37,7 +37,7 @@ describe('an exit code', () => {
     expect(outcome.stderr).toContain('this is a mistake in keyturn: Invalid time value')
     expect(outcome.stderr).toContain('Run it again with --debug')
     expect((await other.keyturn('key create sign/x -e production --debug')).stderr).toMatch(
-      /RangeError[^]*\n +at /,
+      /RangeError[\s\S]*\n +at /,
     )
     other.close()
   })
