@@ -24,7 +24,7 @@ export class DirectoryStore implements ObjectStore {
   readonly #ownership: Ownership
   readonly #checkedFolders = new Map<string, number>()
   readonly #durableFolders = new Set<string>()
-  readonly #settled = new Map<string, bigint>()
+  readonly #settled = new Map<string, string>()
 
   private constructor(root: string, isSecret: (path: string) => boolean, ownership: Ownership) {
     this.root = root
@@ -104,15 +104,18 @@ export class DirectoryStore implements ObjectStore {
     try {
       const names = await fs.promises.readdir(directory)
       const listed: ListedObject[] = []
-      let newest = 0n
+      const lasting = { count: 0, newest: 0n }
       for (const name of names.sort()) {
         const stats = fs.lstatSync(join(directory, name), { bigint: true, throwIfNoEntry: false })
         if (!stats) continue
         const tag = `${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
-        if (!isTemporaryName(name) && stats.ctimeNs > newest) newest = stats.ctimeNs
+        if (!isTemporaryName(name)) {
+          lasting.count++
+          if (stats.ctimeNs > lasting.newest) lasting.newest = stats.ctimeNs
+        }
         listed.push({ name, isFolder: stats.isDirectory(), tag, modifiedAt: Number(stats.mtimeMs) })
       }
-      await this.#settle(folder, newest)
+      await this.#settle(folder, lasting)
       return listed
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return []
@@ -164,13 +167,14 @@ export class DirectoryStore implements ObjectStore {
 
   /**
    * Makes the names that were read durable, since the process that wrote them may have been killed before it could. What
-   * is old has been written back long ago; `newest` changes with every name that is linked.
+   * is old has been written back long ago; a link changes the time of its file, and the count tells two of one moment apart.
    */
-  async #settle(folder: string, newest: bigint): Promise<void> {
-    if (newest <= (this.#settled.get(folder) ?? 0n)) return
+  async #settle(folder: string, { count, newest }: { count: number; newest: bigint }): Promise<void> {
+    const state = `${count} ${newest}`
+    if (this.#settled.get(folder) === state) return
     const age = Date.now() - Number(newest / 1_000_000n)
     if (age < SAFE_AGE_MS) await syncFolderAsReader(this.describe(folder))
-    this.#settled.set(folder, newest)
+    this.#settled.set(folder, state)
   }
 
   /** Checks every folder from the store's root down; false where one does not exist. */
