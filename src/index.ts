@@ -144,8 +144,19 @@ export type { RewrapOptions, Rewrapped, Rewrapper } from './keyring/rewrapper.ts
 export type { SignBytesOptions, Signer, SignJwtOptions } from './keyring/signer.ts'
 export type { VerifiedBytes, VerifiedJwt, Verifier, VerifierOptions } from './keyring/verifier.ts'
 export type { KeyringWarning, OnWarning } from './keyring/warnings.ts'
+export type { ExportedPublicJwk } from './material/export.ts'
+export {
+  dangerouslyFormatJwk,
+  dangerouslyFormatPem,
+  decryptPrivateJwk,
+  encryptPrivateJwk,
+  exportPublicJwk,
+  exportPublicPem,
+} from './material/export.ts'
 export type { PrivateJwk } from './material/generate.ts'
 export { exportPrivateJwk, generateMaterial, importPrivateJwk } from './material/generate.ts'
+export type { MaterialFormat, ReadMaterial, ReadMaterialOptions } from './material/read-material.ts'
+export { readMaterial } from './material/read-material.ts'
 export type { CreateKeyOptions, RotateOptions, RotationOutcome } from './rotation/apply.ts'
 export { createKey, rotateKey } from './rotation/apply.ts'
 export type { DoneStep, DueOutcome, DueProgress, KeyOutcome, RotateDueOptions } from './rotation/apply-due.ts'
