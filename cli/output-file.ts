@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { constants, rmSync } from 'node:fs'
-import { lstat, open, realpath, rename } from 'node:fs/promises'
+import { constants, existsSync, rmSync } from 'node:fs'
+import { link, lstat, open, realpath, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { fileError, usageError } from './errors.ts'
+import { type CliError, fileError, usageError } from './errors.ts'
 
 /** Who may read what is written: `public` keeps the mode of the file that is replaced, `private` is 0600 always. */
 export type Readership = 'public' | 'private'
@@ -57,6 +57,44 @@ export async function replaceFileBy(
   } catch (error) {
     throw error instanceof Error && 'syscall' in error ? fileError('write', name, error) : error
   }
+}
+
+/**
+ * Makes a file that only its owner can read. One that is there is never overwritten. Durable when it resolves.
+ *
+ * @throws CliError naming the file
+ */
+export async function createPrivateFile(path: string, content: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`)
+  try {
+    try {
+      const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+      try {
+        await file.writeFile(content)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      // Unlike a rename, this fails where there is a file already.
+      await link(temporary, path)
+    } finally {
+      rmSync(temporary, { force: true })
+    }
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw error instanceof Error && 'code' in error && error.code === 'EEXIST'
+      ? existsAlready(path)
+      : fileError('write', path, error)
+  }
+}
+
+/** Says early what createPrivateFile would say late. @throws CliError `usage` */
+export function refuseExisting(path: string): void {
+  if (existsSync(path)) throw existsAlready(path)
+}
+
+function existsAlready(path: string): CliError {
+  return usageError(`${path} exists already, and is not overwritten`, 'Name another file')
 }
 
 /** The file itself where a link was named, so that the link stays one. */

@@ -5,32 +5,37 @@ import { readAll } from './input.ts'
 
 const MAX_PASSPHRASE_BYTES = 4_096
 
+/** How the file of an environment's passphrase is named. */
+const FLAG = '--passphrase-file or KEYTURN_PASSPHRASE_FILE'
+
 /** A passphrase from a file, from stdin (`-`), or from the person at the terminal where there is no file. */
 export async function readPassphrase(
   context: Context,
-  environment: string,
+  whose: string,
   path: string | undefined,
+  flag: string = FLAG,
 ): Promise<string> {
   if (path !== undefined && (path !== '-' || !context.io.stdin.isTTY))
     return readPassphraseFile(context, path)
-  const [passphrase] = await askPassphrase(context, [`Passphrase of ${environment}: `])
+  const [passphrase] = await askPassphrase(context, [`Passphrase of ${whose}: `], flag)
   return passphrase ?? ''
 }
 
 /** A new passphrase; a person is asked twice. @throws InvalidInputError when it is too short, or the two differ */
 export async function readNewPassphrase(
   context: Context,
-  environment: string,
-  path: string,
+  whose: string,
+  path: string | undefined,
+  flag: string = FLAG,
 ): Promise<string> {
   const { checkPassphrase } = await loadLocalBackend()
-  if (path !== '-' || !context.io.stdin.isTTY) {
+  if (path !== undefined && (path !== '-' || !context.io.stdin.isTTY)) {
     const passphrase = await readPassphraseFile(context, path)
     checkPassphrase(passphrase)
     return passphrase
   }
-  const questions = [`New passphrase of ${environment}: `, 'The same again: ']
-  const [passphrase = '', again] = await askPassphrase(context, questions, checkPassphrase)
+  const questions = [`New passphrase of ${whose}: `, 'The same again: ']
+  const [passphrase = '', again] = await askPassphrase(context, questions, flag, checkPassphrase)
   if (passphrase !== again) {
     throw new InvalidInputError('the two passphrases are not the same', { advice: 'Run the command again' })
   }
@@ -53,12 +58,13 @@ async function readPassphraseFile(context: Context, path: string): Promise<strin
 async function askPassphrase(
   context: Context,
   questions: readonly string[],
+  flag: string,
   check: (first: string) => void = () => undefined,
 ): Promise<readonly string[]> {
   const terminal = context.io.openTerminal()
   if (!terminal) {
     throw new CliError('denied', 'the passphrase is needed, and there is no terminal to ask at', {
-      advice: 'Name its file with --passphrase-file or KEYTURN_PASSPHRASE_FILE',
+      advice: `Name its file with ${flag}`,
     })
   }
   try {

@@ -5,7 +5,7 @@ import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksExport } from './jwks.ts'
-import { keyCreate, keyHistory, keyList, keyShow } from './key.ts'
+import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
 import { rotate } from './rotate.ts'
 import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
 
@@ -18,6 +18,8 @@ export const commands: readonly Command[] = [
   keyList,
   keyShow,
   keyHistory,
+  keyImport,
+  keyExport,
   rotate,
   jwksExport,
   tokenSign,
@@ -35,7 +37,7 @@ export const commands: readonly Command[] = [
 /** What the commands of one noun have in common. */
 export const nouns: Readonly<Record<string, string>> = {
   environment: 'Look at an environment, and make role keys',
-  key: 'Create keys and look at them',
+  key: 'Create keys, look at them, import and export them',
   jwks: 'Publish public keys',
   token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
   data: 'Encrypt and decrypt data, and move it to the active version',

@@ -1,4 +1,12 @@
-import { attributionOptions, type Command, environmentOptions, keyPositional } from '../command.ts'
+import {
+  attributionOptions,
+  type Command,
+  environmentOptions,
+  inOption,
+  keyPositional,
+  type OptionSpec,
+  outOption,
+} from '../command.ts'
 import { ALGORITHMS } from './algorithms.ts'
 
 export const keyCreate: Command = {
@@ -58,4 +66,60 @@ export const keyHistory: Command = {
   options: environmentOptions,
   examples: ['key history session-tokens'],
   load: async () => (await import('../actions/key-history.ts')).showHistory,
+}
+
+const keyPassphraseFile: OptionSpec = {
+  type: 'text',
+  value: 'file',
+  describe: 'File of the passphrase of the encrypted key itself, - for stdin',
+}
+
+export const keyImport: Command = {
+  path: ['key', 'import'],
+  describe: 'Create a key from material that was made elsewhere, or add it as the next version',
+  positional: keyCreate.positional ?? keyPositional,
+  options: {
+    ...environmentOptions,
+    ...inOption,
+    format: {
+      type: 'text',
+      choices: ['jwk', 'pem', 'raw', 'jwe'],
+      describe: 'Told from the content unless given; raw is the bytes of a secret, jwe what key export made',
+    },
+    'key-passphrase-file': keyPassphraseFile,
+    next: { type: 'flag', describe: 'As the next version of a key that exists, announced like any other' },
+    ...pick(keyCreate.options, ['purpose', 'algorithm', 'content', 'policy']),
+    ...attributionOptions,
+  },
+  examples: [
+    'key import sign/session-tokens --in private.pem',
+    'key import sign/webhooks --content bytes --format raw --algorithm HS256 --in secret',
+    'key import session-tokens --next --in private.jwk',
+  ],
+  load: async () => (await import('../actions/key-import.ts')).importKey,
+}
+
+export const keyExport: Command = {
+  path: ['key', 'export'],
+  describe: 'The public key of a version; or its private key, encrypted to a passphrase',
+  positional: { ...keyPositional, describe: `${keyPositional.describe}, and @3 for one version` },
+  options: {
+    ...environmentOptions,
+    public: { type: 'flag', describe: 'The public key, of the active version unless @3 names one' },
+    private: { type: 'flag', describe: 'The private key of the version that @3 names' },
+    'i-understand-the-risk': { type: 'flag', describe: 'With --private: whoever has it is the key' },
+    format: { type: 'text', choices: ['jwk', 'pem'], describe: 'Of what is not encrypted (default: jwk)' },
+    'key-passphrase-file': keyPassphraseFile,
+    unencrypted: { type: 'flag', describe: 'With --private: in the clear' },
+    ...outOption,
+  },
+  examples: [
+    'key export session-tokens --public --format pem',
+    'key export session-tokens@3 --private --i-understand-the-risk --out session-tokens-3.jwe',
+  ],
+  load: async () => (await import('../actions/key-export.ts')).exportKey,
+}
+
+function pick(options: Command['options'], names: readonly string[]): Command['options'] {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)))
 }

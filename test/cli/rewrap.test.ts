@@ -292,7 +292,7 @@ describe('keyturn data rewrap', () => {
     expect(code).toBe(0)
     expect(ids).toEqual([...Array(10_000).keys()])
     expect(mostAhead).toBeLessThanOrEqual(200)
-    expect(performance.now() - started).toBeLessThan(20_000)
+    expect(performance.now() - started).toBeLessThan(30_000)
   }, 60_000)
 })
 

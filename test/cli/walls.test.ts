@@ -24,6 +24,8 @@ const CASES: Readonly<
   'key create': { rest: '' },
   'key show': { rest: '' },
   'key history': { rest: '' },
+  'key import': { rest: '' },
+  'key export': { rest: '--public' },
   rotate: { rest: '--dry-run' },
   'jwks export': { rest: '', use: 'sign' },
   'token sign': { rest: '--claims {} --audience a --expires-in 5m', use: 'sign' },
