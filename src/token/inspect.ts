@@ -1,6 +1,6 @@
 import { KeyturnError, PurposeMismatchError, TokenError } from '../errors.ts'
 import { isJsonObject, type JsonObject, parseStrictJson } from '../key/strict-json.ts'
-import { findSensitiveClaims, type SensitiveClaim } from './claims-guard.ts'
+import { findSensitiveClaims, MOST_SEARCHED, type SensitiveClaim } from './claims-guard.ts'
 import { decodePart, MAX_DATA_CHARS, splitCompact } from './compact.ts'
 
 /** What anyone who comes across a token can read of it. Nothing of it is verified, so nothing of it is to be believed. */
@@ -11,7 +11,7 @@ export interface InspectedToken {
   readonly claims?: JsonObject
   /** Bytes of the payload of a signed token, or of the ciphertext of an encrypted one. */
   readonly payloadBytes: number
-  /** Claims that look personal or secret, and that anyone can read. */
+  /** Claims that look personal or secret, and that anyone can read; as findSensitiveClaims, the first hundred. */
   readonly sensitive: readonly SensitiveClaim[]
   /** One sentence that says who can read what, and that nothing was verified. */
   readonly notice: string
@@ -32,13 +32,14 @@ export function inspectToken(token: string): InspectedToken {
   }
   const payload = decodePart(parts[1] ?? '', 'payload')
   const claims = parseClaims(payload)
+  const isSearched = claims === undefined || payload.length <= MOST_SEARCHED
   return {
     form,
     header,
     ...(claims ? { claims } : {}),
     payloadBytes: payload.length,
     sensitive: claims ? findSensitiveClaims(claims) : [],
-    notice: 'Signed, not encrypted: anyone who sees this token can read it. Nothing was verified.',
+    notice: `Signed, not encrypted: anyone who sees this token can read it. Nothing was verified${isSearched ? '' : ', and only its first MiB was searched for personal data'}.`,
   }
 }
 

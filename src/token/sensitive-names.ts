@@ -108,6 +108,7 @@ export interface NameVerdict {
   readonly isData: boolean
 }
 
+const MOST_NAME_CHARS = 200
 const MOST_REMEMBERED = 1_000
 const remembered = new Map<string, NameVerdict>()
 
@@ -128,22 +129,35 @@ export function isPostalName(name: string): boolean {
 }
 
 function findReason(name: string): string | undefined {
-  const words = wordsOf(name)
+  const segment = segmentOf(name)
+  if (!endsLikeListed(segment)) return undefined
+  const words = splitWords(segment)
   const whole = WHOLE.get(words.join(''))
   if (whole !== undefined) return whole
-  for (let first = 0; first < words.length; first++) {
-    const end = words.slice(first).join('')
-    const reason = ENDS.get(end) ?? (end.endsWith('s') ? ENDS.get(end.slice(0, -1)) : undefined)
-    if (reason !== undefined) return reason
+  let reason: string | undefined
+  let end = ''
+  for (let first = words.length - 1; first >= 0 && end.length <= LONGEST_END; first--) {
+    end = `${words[first]}${end}`
+    // The longest that is listed says most.
+    reason = ENDS.get(end) ?? (end.endsWith('s') ? ENDS.get(end.slice(0, -1)) : undefined) ?? reason
   }
-  return undefined
+  return reason
+}
+
+/** Tells most names from those that are listed at a glance: by three letters, before or in place of an `s`. */
+function endsLikeListed(segment: string): boolean {
+  const letters = segment.toLowerCase().replace(/[^a-z0-9]+/g, '')
+  return (
+    LAST_LETTERS.has(letters.slice(-3)) || (letters.endsWith('s') && LAST_LETTERS.has(letters.slice(-4, -1)))
+  )
 }
 
 /** `https://example.com/userPhone-Numbers` is `user`, `phone`, `numbers`. */
 function wordsOf(name: string): readonly string[] {
-  const segment = name.slice(
-    Math.max(name.lastIndexOf('/'), name.lastIndexOf(':'), name.lastIndexOf('#')) + 1,
-  )
+  return splitWords(segmentOf(name))
+}
+
+function splitWords(segment: string): readonly string[] {
   return segment
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
@@ -152,13 +166,26 @@ function wordsOf(name: string): readonly string[] {
     .filter((word) => word !== '')
 }
 
+/**
+ * The last segment of a URL. Of a long name only the end is looked at, which is what names are judged by: anybody may choose
+ * the names in a token that is inspected.
+ */
+function segmentOf(name: string): string {
+  const start = Math.max(name.lastIndexOf('/'), name.lastIndexOf(':'), name.lastIndexOf('#')) + 1
+  return name.slice(Math.max(start, name.length - MOST_NAME_CHARS))
+}
+
 const ENDS: ReadonlyMap<string, string> = new Map([
   ...reasons(PERSONAL, 'its name says that it is personal data'),
   ...reasons(PAYMENT, 'its name says that it is payment data'),
   ...reasons(SECRET, 'its name says that it is a secret'),
 ])
+const LONGEST_END: number = Math.max(...[...ENDS.keys()].map((end) => end.length))
 const WHOLE: ReadonlyMap<string, string> = new Map(
   reasons(WHOLE_NAME_ONLY, 'its name says that it is personal data or a secret'),
+)
+const LAST_LETTERS: ReadonlySet<string> = new Set(
+  [...ENDS.keys(), ...WHOLE.keys()].map((name) => name.slice(-3)),
 )
 
 function reasons(names: readonly string[], reason: string): (readonly [string, string])[] {

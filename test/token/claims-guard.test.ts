@@ -256,6 +256,82 @@ describe('the claims guard', () => {
   })
 })
 
+describe('claims that somebody made to keep the guard busy', () => {
+  const MEBIBYTE = 1024 * 1024
+  /** Milliseconds of this process alone: tests run beside others. */
+  const busyFor = (work: () => unknown): number => {
+    const before = process.cpuUsage()
+    work()
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000
+  }
+  const nested = (depth: number, wrap: (inner: JsonValue) => JsonValue, inner: JsonValue): JsonValue =>
+    depth === 0 ? inner : nested(depth - 1, wrap, wrap(inner))
+  const members = (count: number, value: JsonValue): JsonObject =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, value]))
+
+  const hostile: Record<string, JsonObject> = {
+    'a name of half a million words': { ['aA'.repeat(MEBIBYTE / 2)]: 1 },
+    'a name of separators': { [`password${'_'.repeat(MEBIBYTE)}`]: 1 },
+    'a name of capitals': { ['A'.repeat(MEBIBYTE)]: 1 },
+    'many names under a long one': { ['a'.repeat(MEBIBYTE / 2)]: members(60_000, 1) },
+    'many findings under a long name': { ['a'.repeat(MEBIBYTE / 2)]: members(20_000, 'a@example.org') },
+    'many lists of findings': { list: Array.from({ length: 40_000 }, () => ({ email: 'a@b.example' })) },
+    'sensitive names around nothing': nested(
+      30,
+      (email) => ({ email }),
+      Array(300_000).fill(''),
+    ) as JsonObject,
+    'sensitive names around what looks encrypted': nested(
+      30,
+      (email) => ({ email }),
+      `eyJ${'A'.repeat(MEBIBYTE)}.A.A.A.A`,
+    ) as JsonObject,
+    'names that are addresses': Object.fromEntries(
+      Array.from({ length: 50_000 }, (_, index) => [`a${index}@example.org`, 1]),
+    ),
+    'an address after every other character': { note: 'a@1.'.repeat(MEBIBYTE / 4) },
+  }
+
+  it.each(Object.entries(hostile))('%s is judged at once', (_, claims) => {
+    expect(busyFor(() => findSensitiveClaims(claims))).toBeLessThan(500)
+    const guarding = (): unknown => errorOf(() => guardClaims(claims, new Set(['list.email'])))
+    expect(busyFor(guarding)).toBeLessThan(100)
+  })
+
+  it('objects that hold each other over and over are refused at once', () => {
+    for (const name of ['a', 'email']) {
+      const claims = nested(30, (one) => ({ [name]: one, b: one }), '') as JsonObject
+      const guarding = (): unknown => errorOf(() => guardClaims(claims, new Set()))
+      expect(guarding()).toMatchObject({ code: 'token-too-large' })
+      expect(busyFor(guarding)).toBeLessThan(500)
+    }
+  })
+
+  it('a token as large as they may be is looked at to its end', () => {
+    const claims = { a: members(500, 'harmless'), z: 'ada@example.org' }
+    expect(errorOf(() => guardClaims(claims, new Set()))).toMatchObject({ claim: 'z' })
+    expect(found({ ...members(40_000, 'harmless text'), z: 'ada@example.org' })).toEqual(['z'])
+  })
+
+  it('a name is judged by its end, however long it is, and is not repeated in full', () => {
+    const long = `${'x'.repeat(100_000)}_password`
+    const [finding] = findSensitiveClaims({ user: { [long]: 'a' } })
+    expect(finding).toEqual({
+      claim: `user.${'x'.repeat(100)}…`,
+      reason: 'its name says that it is a secret',
+    })
+    expect(errorOf(() => guardClaims({ [long.slice(-500)]: 'a' }, new Set())).message.length).toBeLessThan(
+      500,
+    )
+  })
+
+  it('at most a hundred findings are listed', () => {
+    expect(found(members(5_000, 'a@example.org'))).toHaveLength(100)
+    expect(found({ list: Array(5_000).fill('a@example.org'), z: 'a@example.org' })).toEqual(['list', 'z'])
+  })
+})
+
 describe('false alarms', () => {
   const digits = (length: number): fc.Arbitrary<string> =>
     fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: length, maxLength: length })

@@ -48,4 +48,14 @@ describe('inspectToken', () => {
       expect(() => inspectToken(text)).toThrow(TokenError)
     }
   })
+
+  it('says at once what is in a token that is made to keep it busy, and how far it searched', () => {
+    const claims = { ['aA'.repeat(500_000)]: { email: 'x' }, filler: 'a'.repeat(1_000_000) }
+    const token = `${encode({ alg: 'ES256' })}.${encode(claims)}.AAAA`
+    const start = performance.now()
+    const { sensitive, notice } = inspectToken(token)
+    expect(performance.now() - start).toBeLessThan(500)
+    expect(sensitive).toHaveLength(1)
+    expect(notice).toContain('only its first MiB was searched')
+  })
 })
