@@ -28,6 +28,7 @@ const DAY = 86_400
 const INCIDENTS = [
   'force',
   'emergency',
+  'emergency',
   'fresh',
   'leak',
   'old-leak',
