@@ -14,7 +14,7 @@ export type {
   VersionDraft,
 } from './backend/backend.ts'
 export { isFinding } from './backend/backend.ts'
-export type { Change, CreatedMaterial, KeyMaterial, RecordStore } from './backend/compose.ts'
+export type { Change, CreatedMaterial, FoundKeys, KeyMaterial, RecordStore } from './backend/compose.ts'
 export { composeBackend } from './backend/compose.ts'
 export { guardBackend } from './backend/guard.ts'
 export type { BackendConfig } from './backend/open.ts'

@@ -71,6 +71,12 @@ export interface CreatedMaterial {
   readonly fingerprint?: string
 }
 
+/** The keys of an environment: those that can be read, and the references of those that cannot. */
+export interface FoundKeys {
+  readonly keys: readonly KeyRecord[]
+  readonly unreadable: ReadonlySet<string>
+}
+
 /** Holds key material and uses it. It knows nothing of versions but what their records say. */
 export interface KeyMaterial {
   readonly kind: string
@@ -92,8 +98,8 @@ export interface KeyMaterial {
   dangerouslyExport?(version: VersionRecord, options?: CallOptions): Promise<KeyObject>
   /** Does to the material what a committed event says, for instance removing it. Idempotent. */
   carryOut(version: VersionRecord, event: VersionEvent, options?: CallOptions): Promise<void>
-  /** `keys` are all that can be read: material that none of them names is an orphan. */
-  diagnose(keys: readonly KeyRecord[], filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding>
+  /** Material that no key of `found` names, readable or not, is an orphan. */
+  diagnose(found: FoundKeys, filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding>
   close(): Promise<void>
 }
 
@@ -145,6 +151,7 @@ class ComposedBackend implements Backend {
     let refused = false
     try {
       claimed = await this.#claim(draft.ref, created, options)
+      if (draft.source.kind !== 'generate') await this.#requireUnused(draft.ref, created, options)
       const version = recordOf(draft, created)
       checkCall(options)
       committing = true
@@ -195,10 +202,12 @@ class ComposedBackend implements Backend {
   async *diagnose(filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {
     yield* this.#records.diagnose(filter, options)
     const keys: KeyRecord[] = []
+    const unreadable = new Set<string>()
     for await (const item of this.#records.list(filter, options)) {
-      if (!isFinding(item)) keys.push(item)
+      if (isFinding(item)) unreadable.add(item.subject)
+      else keys.push(item)
     }
-    yield* this.#material.diagnose(keys, filter, options)
+    yield* this.#material.diagnose({ keys, unreadable }, filter, options)
   }
 
   async close(): Promise<void> {
@@ -215,12 +224,21 @@ class ComposedBackend implements Backend {
     if (created.fingerprint === undefined) return false
     const owner = await this.#records.claim(created.fingerprint, ref, options)
     if (formatVersionRef(owner) === formatVersionRef(ref)) return true
-    throw new MaterialReusedError(
-      `the key material of ${formatVersionRef(ref)} serves ${formatVersionRef(owner)} already, and no material serves twice`,
-      {
-        advice: `Generate new material. If ${formatVersionRef(owner)} does not exist, or has other material, doctor explains the claim`,
-      },
-    )
+    throw reused(ref, owner)
+  }
+
+  /** Claims can be deleted by whoever can write the store; what the records say of their material cannot be changed. */
+  async #requireUnused(
+    ref: VersionRef,
+    { fingerprint }: CreatedMaterial,
+    options: CallOptions | undefined,
+  ): Promise<void> {
+    if (fingerprint === undefined) return
+    for await (const item of this.#records.list({}, options)) {
+      if (isFinding(item)) continue
+      const user = item.versions.find((version) => version.fingerprint === fingerprint)
+      if (user && formatVersionRef(user.ref) !== formatVersionRef(ref)) throw reused(ref, user.ref)
+    }
   }
 
   async #giveUp(ref: VersionRef, created: CreatedMaterial, isClaimed: boolean): Promise<void> {
@@ -232,6 +250,15 @@ class ComposedBackend implements Backend {
     const key = await this.#records.read(ref)
     return key && findVersion(key, ref.number)
   }
+}
+
+function reused(ref: VersionRef, owner: VersionRef): MaterialReusedError {
+  return new MaterialReusedError(
+    `the key material of ${formatVersionRef(ref)} serves ${formatVersionRef(owner)} already, and no material serves twice`,
+    {
+      advice: `Generate new material. If no version ${formatVersionRef(owner)} exists, doctor explains the claim`,
+    },
+  )
 }
 
 /** The compare of the compare-and-set, and what all versions of a key have in common. */

@@ -10,9 +10,16 @@ import {
   UnsupportedAlgorithmError,
 } from '../errors.ts'
 import { describeAlgorithm, factsOf, isSameAlgorithm, type KeyAlgorithm } from '../key/algorithm.ts'
-import { formatInstant } from '../key/duration.ts'
+import { formatInstant, type Instant } from '../key/duration.ts'
 import { timelinesOf } from '../key/lifecycle.ts'
-import type { Attribution, KeyRecord, VersionEvent, VersionRecord } from '../key/record.ts'
+import { formatPolicy, parsePolicy } from '../key/policy.ts'
+import {
+  type Attribution,
+  isVersionEventType,
+  type KeyRecord,
+  type VersionEvent,
+  type VersionRecord,
+} from '../key/record.ts'
 import {
   checkKeyRef,
   formatKeyRef,
@@ -37,6 +44,8 @@ import type {
 } from './backend.ts'
 
 const MAX_ATTRIBUTION_CHARS = 1_000
+// 9999-12-31T23:59:59Z
+const LATEST: Instant = 253_402_300_799
 
 const guarded = new WeakSet<Backend>()
 
@@ -80,7 +89,8 @@ class GuardedBackend implements Backend {
     this.capabilities = backend.capabilities
     const exporter = backend.dangerouslyExportMaterial?.bind(backend)
     if (exporter) {
-      this.dangerouslyExportMaterial = async (version, options) => {
+      this.dangerouslyExportMaterial = async (given, options) => {
+        const version = snapshotOf(given)
         this.#check(version.ref, options)
         checkUsable(version)
         return exporter(version, options)
@@ -105,16 +115,20 @@ class GuardedBackend implements Backend {
     }
   }
 
-  async addVersion(draft: VersionDraft, options?: CallOptions): Promise<VersionRecord> {
+  async addVersion(given: VersionDraft, options?: CallOptions): Promise<VersionRecord> {
+    const { source, ...decided } = given
+    const draft: VersionDraft = { ...snapshotOf(decided), source: { ...source } }
     this.#check(draft.ref, options)
     checkDraft(draft, this.capabilities)
     return this.#backend.addVersion(draft, options)
   }
 
-  async recordEvent(version: VersionRef, event: VersionEvent, options?: CallOptions): Promise<VersionRecord> {
+  async recordEvent(ref: VersionRef, happened: VersionEvent, options?: CallOptions): Promise<VersionRecord> {
+    const version = snapshotOf(ref)
+    const event = snapshotOf(happened)
     this.#check(version, options)
     checkNumber(version)
-    checkAttribution(event)
+    checkNewEvent(event)
     if (event.type === 'restored' && !this.capabilities.restore) {
       throw new UnsupportedAlgorithmError(`the ${this.kind} backend cannot restore a destroyed version`, {
         advice: 'Restore it from a backup of the store, or create a new version',
@@ -123,14 +137,16 @@ class GuardedBackend implements Backend {
     return this.#backend.recordEvent(version, event, options)
   }
 
-  async signing(version: VersionRecord, options?: CallOptions): Promise<SigningHandle> {
+  async signing(given: VersionRecord, options?: CallOptions): Promise<SigningHandle> {
+    const version = snapshotOf(given)
     requirePurpose(version.ref, 'sign', 'sign')
     this.#check(version.ref, options)
     checkUsable(version)
     return this.#backend.signing(version, options)
   }
 
-  async encryption(version: VersionRecord, options?: CallOptions): Promise<EncryptionHandle> {
+  async encryption(given: VersionRecord, options?: CallOptions): Promise<EncryptionHandle> {
+    const version = snapshotOf(given)
     requirePurpose(version.ref, 'encrypt', 'encrypt or decrypt')
     this.#check(version.ref, options)
     checkUsable(version)
@@ -163,6 +179,15 @@ class GuardedBackend implements Backend {
   }
 }
 
+/** What is checked is what is used: a caller's object could answer differently the next time it is asked. */
+function snapshotOf<T extends object>(given: T): T {
+  try {
+    return structuredClone(given)
+  } catch (error) {
+    throw new InvalidInputError('a record or draft holds something that is not data', { cause: error })
+  }
+}
+
 /** What no handle may be had of, whatever the record's reference claims. */
 function checkUsable(version: VersionRecord): void {
   const name = formatVersionRef(version.ref)
@@ -185,11 +210,15 @@ function requireAlgorithmOf(ref: KeyRef, algorithm: KeyAlgorithm, name: string):
 function checkDraft(draft: VersionDraft, capabilities: Capabilities): void {
   const name = formatVersionRef(draft.ref)
   checkNumber(draft.ref)
+  checkAttribution(draft)
   requireAlgorithmOf(draft.ref, draft.algorithm, name)
   if ((draft.content !== undefined) !== (draft.ref.purpose === 'sign')) {
     throw new InvalidInputError(`${name}: a signing key has a content, and an encryption key has none`)
   }
   checkAlgorithm(draft, capabilities)
+  checkTime(draft.createdAt, 'createdAt')
+  checkTime(draft.activatesAt, 'activatesAt')
+  parsePolicy(draft.ref.purpose, formatPolicy(draft.ref.purpose, draft.policy))
   checkActivation(draft)
   if (draft.source.kind !== 'generate' && !capabilities[draft.source.kind]) {
     throw new UnsupportedAlgorithmError(`this backend cannot ${draft.source.kind} key material`)
@@ -212,6 +241,9 @@ function checkAlgorithm(draft: VersionDraft, capabilities: Capabilities): void {
 function checkActivation(draft: VersionDraft): void {
   const name = formatVersionRef(draft.ref)
   const { createdAt, activatesAt, activation, policy } = draft
+  if (!['first', 'scheduled', 'emergency'].includes(activation)) {
+    throw new InvalidInputError(`${name}: activation is none of first, scheduled and emergency`)
+  }
   if ((activation === 'first') !== (draft.ref.number === 1)) {
     throw new InvalidInputError(`${name}: exactly version 1 activates as the first`)
   }
@@ -224,9 +256,28 @@ function checkActivation(draft: VersionDraft): void {
   }
 }
 
+function checkNewEvent(event: VersionEvent): void {
+  if (typeof event.type !== 'string' || !isVersionEventType(event.type)) {
+    throw new InvalidInputError('the event is of no known type')
+  }
+  checkTime(event.at, 'the time of the event')
+  if ('activatesAt' in event) checkTime(event.activatesAt, 'activatesAt')
+  checkAttribution(event)
+}
+
+/** A record keeps whole seconds up to the year 9999; milliseconds by mistake are far beyond. */
+function checkTime(time: Instant, what: string): void {
+  if (Number.isInteger(time) && time >= 0 && time <= LATEST) return
+  throw new InvalidInputError(`${what} is not a time in whole seconds since 1970`, {
+    advice: 'Use Math.floor(Date.now() / 1000)',
+  })
+}
+
 /** An actor or reason without end would make a record that nobody can read back. */
 function checkAttribution({ actor, reason }: Attribution): void {
   for (const [what, text] of Object.entries({ actor, reason })) {
+    if (text !== undefined && typeof text !== 'string')
+      throw new InvalidInputError(`the ${what} is not a string`)
     if (text !== undefined && text.length > MAX_ATTRIBUTION_CHARS) {
       throw new InvalidInputError(`the ${what} has ${text.length} characters`, {
         advice: `Use at most ${MAX_ATTRIBUTION_CHARS}`,

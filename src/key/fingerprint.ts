@@ -16,10 +16,20 @@ export function publicFingerprint(jwk: PublicJwk): string {
 
 /**
  * Names a secret without revealing it: HMAC-SHA-256 under the environment's fingerprint key, in lowercase hex.
- * HMAC pads its key with zeros, so secrets that differ only in trailing zeros are one and the same.
+ *
+ * Secrets that are one and the same to HMAC have one name (RFC 2104): it pads its key with zeros, so those at the end do
+ * not count, and it hashes a key that is longer than the block of its hash.
+ *
+ * @param hash the hash of the HMAC that the secret is for
  */
-export function secretFingerprint(fingerprintKey: Uint8Array, secret: Uint8Array): string {
-  let length = secret.length
-  while (length > 0 && secret[length - 1] === 0) length--
-  return createHmac('sha256', fingerprintKey).update(secret.subarray(0, length)).digest('hex')
+export function secretFingerprint(
+  fingerprintKey: Uint8Array,
+  secret: Uint8Array,
+  hash?: 'sha256' | 'sha384' | 'sha512',
+): string {
+  const block = hash === 'sha256' ? 64 : 128
+  const key = hash && secret.length > block ? createHash(hash).update(secret).digest() : secret
+  let length = key.length
+  while (length > 0 && key[length - 1] === 0) length--
+  return createHmac('sha256', fingerprintKey).update(key.subarray(0, length)).digest('hex')
 }

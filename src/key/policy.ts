@@ -128,6 +128,13 @@ export function isSignPolicy(policy: Policy): policy is SignPolicy {
   return 'retentionPeriod' in policy
 }
 
+/** The shortest time from creation to activation in which everyone who keeps to `policy` hears of a version. */
+export function leastNotice(policy: Policy): Seconds {
+  if (!isSignPolicy(policy)) return LONGEST_REFRESH + policy.clockSkew
+  const { signerMaxStale, publishLag, consumerCache, clockSkew } = policy
+  return Math.max(signerMaxStale, publishLag + consumerCache) + 2 * clockSkew
+}
+
 // Bounded so that eleven fields and ten separators always fit the 63 characters of a GCP label.
 function longestText(field: PolicyField): number {
   return field === 'jwksMaxAge' || field === 'clockSkew' ? 4 : 5
@@ -157,7 +164,7 @@ function formatField(value: Seconds | 'never'): string {
 function checkPolicy(policy: Policy): void {
   const { rotationPeriod, announcePeriod, signerMaxStale, verifierMaxStale, clockSkew } = policy
   if (isSignPolicy(policy)) {
-    const { publishLag, consumerCache, retentionPeriod, maxTokenLifetime, jwksMaxAge } = policy
+    const { consumerCache, retentionPeriod, maxTokenLifetime, jwksMaxAge } = policy
     atLeast(
       { field: 'maxTokenLifetime', value: maxTokenLifetime },
       { rule: 'one second', value: 1 },
@@ -167,7 +174,7 @@ function checkPolicy(policy: Policy): void {
       { field: 'announcePeriod', value: announcePeriod },
       {
         rule: 'max(signerMaxStale, publishLag + consumerCache) + 2 x clockSkew',
-        value: Math.max(signerMaxStale, publishLag + consumerCache) + 2 * clockSkew,
+        value: leastNotice(policy),
       },
       'a new version would sign before everyone who verifies can have it',
     )
@@ -187,7 +194,7 @@ function checkPolicy(policy: Policy): void {
   } else {
     atLeast(
       { field: 'announcePeriod', value: announcePeriod },
-      { rule: 'longest background refresh (6m) + clockSkew', value: LONGEST_REFRESH + clockSkew },
+      { rule: 'longest background refresh (6m) + clockSkew', value: leastNotice(policy) },
       'a new version would encrypt before every keyring can have it',
     )
   }

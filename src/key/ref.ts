@@ -38,7 +38,7 @@ export function isPurpose(value: unknown): value is Purpose {
 
 /** @throws InvalidInputError when `text` is not an environment name: `[a-z][a-z0-9-]{0,30}`. */
 export function parseEnvironment(text: string): string {
-  if (!ENVIRONMENT.test(text)) {
+  if (typeof text !== 'string' || !ENVIRONMENT.test(text)) {
     throw new InvalidInputError(`${quote(text)} is not an environment name`, {
       advice: 'Use 1 to 31 of a-z, 0-9 and -, starting with a letter',
     })
@@ -48,7 +48,7 @@ export function parseEnvironment(text: string): string {
 
 /** @throws InvalidInputError when `text` is not a key name: `[a-z][a-z0-9-]{0,40}`. */
 export function parseName(text: string): string {
-  if (!NAME.test(text)) {
+  if (typeof text !== 'string' || !NAME.test(text)) {
     throw new InvalidInputError(`${quote(text)} is not a key name`, {
       advice: 'Use 1 to 41 of a-z, 0-9 and -, starting with a letter',
     })
@@ -181,6 +181,7 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** Quotes what somebody typed, shortened and without control characters. */
 export function quote(text: string): string {
+  if (typeof text !== 'string') return `a ${typeof text}`
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text).replace(
     INVISIBLE,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,

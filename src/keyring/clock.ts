@@ -1,3 +1,4 @@
+import { InvalidInputError } from '../errors.ts'
 import type { Instant } from '../key/duration.ts'
 
 /** Where a keyring takes its time from. Both in milliseconds. */
@@ -20,14 +21,21 @@ export interface Moment {
 }
 
 export function momentOf(clock: Clock): Moment {
-  return { now: clock.now(), monotonic: clock.monotonic() }
+  return { now: finite(clock.now()), monotonic: finite(clock.monotonic()) }
 }
 
 /** Milliseconds since `moment`, by whichever clock says more: one may have been set back, the other may have slept. */
 export function ageOf(moment: Moment, clock: Clock): number {
-  return Math.max(clock.now() - moment.now, clock.monotonic() - moment.monotonic)
+  // Infinite for what never was.
+  return Math.max(finite(clock.now()) - moment.now, finite(clock.monotonic()) - moment.monotonic)
 }
 
 export function toInstant(milliseconds: number): Instant {
-  return Math.floor(milliseconds / 1000)
+  return Math.floor(finite(milliseconds) / 1000)
+}
+
+/** Every comparison with NaN is false: a clock that says it would make all limits pass. */
+function finite(milliseconds: number): number {
+  if (Number.isFinite(milliseconds)) return milliseconds
+  throw new InvalidInputError('the clock does not say a number of milliseconds')
 }

@@ -11,7 +11,7 @@ const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(\/[a-z0-9][a-z0-9!#$&^_.+-
 
 /** Whether a `typ` says that a token is a JWT: `JWT`, or a type of its own such as `at+jwt` (RFC 9068). */
 export function isJwtType(typ: string): boolean {
-  return /^(application\/)?([^/]+\+)?jwt$/i.test(typ)
+  return /(^|[/+])jwt$/i.test(typ)
 }
 
 /** A `typ` that fits what the key signs. @throws InvalidInputError, ContentMismatchError */
@@ -42,6 +42,11 @@ export function requireContent(ref: KeyRef, actual: Content, wanted: Content): v
       advice: `Use ${actual === 'jwt' ? 'signJwt and verifyJwt' : 'signBytes and verifyBytes'}, or a key made for ${wanted}`,
     },
   )
+}
+
+/** What was accepted once stays what is accepted, whatever the caller does to the list. */
+export function copyOf(names: string | readonly string[]): string | readonly string[] {
+  return typeof names === 'string' ? names : [...names]
 }
 
 /** @throws InvalidInputError for anything but bytes: the encoding of a string would be a guess */

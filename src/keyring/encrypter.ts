@@ -10,7 +10,7 @@ import { type Context, type JweParts, parseJwe } from '../token/jwe.ts'
 import { isMediaType } from '../token/jws.ts'
 import type { CachedKey } from './cache.ts'
 import { type Clock, toInstant } from './clock.ts'
-import { isJwtType, requireBytes, type UsedVersion } from './content.ts'
+import { copyOf, isJwtType, requireBytes, type UsedVersion } from './content.ts'
 import { type Opened, open, type SealOptions, seal } from './sealing.ts'
 import { type Signer, signUnguarded } from './signer.ts'
 
@@ -122,12 +122,13 @@ export class KeyEncrypter implements Encrypter {
   readonly #maxTokenLifetime: Seconds
 
   constructor(key: CachedKey<EncryptionHandle>, options: EncrypterOptions, settings: EncrypterSettings) {
-    this.ref = key.ref
+    this.ref = Object.freeze({ ...key.ref })
     this.algorithm = key.record.algorithm
     this.#key = key
     this.#settings = settings
-    this.#acceptedIssuer = options.issuer ?? settings.issuer
+    this.#acceptedIssuer = copyOf(options.issuer ?? settings.issuer)
     this.#maxTokenLifetime = parseDuration(options.maxTokenLifetime ?? LONGEST_LIFETIME)
+    Object.freeze(this)
   }
 
   async encrypt(bytes: Uint8Array, options: DataOptions = {}): Promise<string> {

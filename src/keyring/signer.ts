@@ -86,11 +86,13 @@ export class KeySigner implements Signer {
   }
 
   constructor(key: CachedKey<SigningHandle>, content: Content, settings: SignerSettings) {
-    this.ref = key.ref
+    this.ref = Object.freeze({ ...key.ref })
     this.algorithm = key.record.algorithm
     this.content = content
     this.#key = key
     this.#settings = settings
+    // What it says of itself is what others check it by.
+    Object.freeze(this)
   }
 
   async signJwt(claims: JsonObject, options: SignJwtOptions = {}): Promise<string> {

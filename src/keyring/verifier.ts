@@ -11,7 +11,7 @@ import { MAX_DATA_CHARS } from '../token/compact.ts'
 import { decodePayload, type JwsHeader, type JwsParts, requireAlgorithm, splitJws } from '../token/jws.ts'
 import type { CachedKey } from './cache.ts'
 import { type Clock, toInstant } from './clock.ts'
-import { parseType, requireContent, requireProcessing, type UsedVersion } from './content.ts'
+import { copyOf, parseType, requireContent, requireProcessing, type UsedVersion } from './content.ts'
 import { Headers } from './headers.ts'
 
 export interface VerifierOptions {
@@ -80,14 +80,15 @@ export class KeyVerifier implements Verifier {
     options: VerifierOptions,
     settings: VerifierSettings,
   ) {
-    this.ref = key.ref
+    this.ref = Object.freeze({ ...key.ref })
     this.algorithm = key.record.algorithm
     this.content = content
     this.#key = key
     this.#clock = settings.clock
-    this.#issuer = options.issuer ?? settings.issuer
-    this.#audience = audienceOf(key.ref, content, options)
+    this.#issuer = copyOf(options.issuer ?? settings.issuer)
+    this.#audience = copyOf(audienceOf(key.ref, content, options))
     this.#headers = new Headers(parseType(options.typ, content))
+    Object.freeze(this)
   }
 
   async verifyJwt(token: string): Promise<VerifiedJwt> {

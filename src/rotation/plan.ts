@@ -1,7 +1,7 @@
 import { InvalidInputError, StateError, VersionConflictError } from '../errors.ts'
 import { formatDuration, formatInstant, type Instant } from '../key/duration.ts'
-import { announcedAt, checkOrder, stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
-import { isSignPolicy, LONGEST_REFRESH, type Policy } from '../key/policy.ts'
+import { announcedAt, checkOrder, mayProcess, stateAt, type Timeline, timelinesOf } from '../key/lifecycle.ts'
+import { isSignPolicy, LONGEST_REFRESH, leastNotice, type Policy } from '../key/policy.ts'
 import { type KeyRecord, latestNumber } from '../key/record.ts'
 import { formatKeyRef, formatVersionRef, type KeyRef, keyRefOf, MAX_VERSION } from '../key/ref.ts'
 
@@ -85,7 +85,12 @@ function planScheduled(
     return { ref: keyRefOf(key.ref), steps: [], reason, ...inactiveUntil(lines, now) }
   }
   const policy = policyOf(key, options)
-  const activatesAt = Math.max(now + policy.announcePeriod, options.notBefore ?? now)
+  // Whoever caches a document of the versions in use keeps to their policies, not to the new one.
+  const notices = lines
+    .filter((line) => mayProcess(stateAt(line, now)))
+    .map((line) => leastNotice(line.version.policy))
+  const announced = now + Math.max(policy.announcePeriod, ...notices)
+  const activatesAt = Math.max(announced, options.notBefore ?? now)
   const number = nextNumber(key)
   const overtaken = pending.filter((line) => line.activatesAt >= activatesAt)
   const reason = [

@@ -52,9 +52,11 @@ export function prepareClaims(claims: JsonObject, options: PrepareOptions): stri
   const exp = expiryOf(claims, options.expiresIn, iat)
   const nbf = notBeforeOf(claims, options.notBefore)
   checkPreparedTimes(iat, exp, nbf, options.maxTokenLifetime)
+  // Whatever a claim iss says when it is read once more, it is not signed.
+  const { iss: _repeated, ...others } = claims
   const text = JSON.stringify({
     iss: options.issuer,
-    ...claims,
+    ...others,
     aud: audienceOf(claims, options.audience),
     ...(nbf === undefined ? {} : { nbf }),
     iat,

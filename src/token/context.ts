@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { InvalidInputError } from '../errors.ts'
 import { formatVersionRef, quote, type VersionRef } from '../key/ref.ts'
+import { isPlainObject } from './json-claims.ts'
 
 /** What a ciphertext belongs to, as the caller sees it: it decrypts only under the same pairs. It is not stored. */
 export type Context = Readonly<Record<string, string>>
@@ -31,9 +32,16 @@ export function macOfContext(
 }
 
 function sortedPairs(context: Context | undefined): readonly (readonly [Buffer, Buffer])[] {
+  requirePlain(context)
   return Object.entries(context ?? {})
     .map(([name, value]) => [utf8(name, name), utf8(value, name)] as const)
     .sort(([a], [b]) => Buffer.compare(a, b))
+}
+
+/** A Map or an instance has no entries of its own, and the data would silently be bound to nothing. */
+function requirePlain(context: unknown): void {
+  if (context === undefined || isPlainObject(context)) return
+  throw new InvalidInputError('the context is not a plain object of strings')
 }
 
 function utf8(text: string, name: string): Buffer {

@@ -11,6 +11,7 @@ const MAX_DEPTH = 32
  */
 export function checkJsonClaims(claims: unknown): void {
   if (!isPlainObject(claims)) throw new ClaimsError('', 'the claims are not a plain object')
+  requireNoConversion(claims, '')
   for (const name of Object.keys(claims)) checkValue(claims[name], name, 2)
 }
 
@@ -32,6 +33,7 @@ function checkValue(value: unknown, path: string, depth: number): void {
 
 function checkMembers(value: object, path: string, depth: number): void {
   if (depth > MAX_DEPTH) throw unfit(path, `nests deeper than ${MAX_DEPTH}, or contains itself`)
+  requireNoConversion(value, path)
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) checkValue(value[index], path, depth + 1)
     return
@@ -40,11 +42,18 @@ function checkMembers(value: object, path: string, depth: number): void {
   for (const name of Object.keys(value)) checkValue(value[name], `${path}.${name}`, depth + 1)
 }
 
-function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** An object whose own members are all that it has. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   // Objects from another realm, such as a test runner's, have an Object.prototype of their own.
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
+}
+
+/** `JSON.stringify` would write what toJSON returns, and not what was looked at. */
+function requireNoConversion(value: object, path: string): void {
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
+    throw unfit(path, 'has a toJSON of its own')
 }
 
 function unfit(path: string, what: string): ClaimsError {

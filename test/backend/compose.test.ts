@@ -260,7 +260,7 @@ describe('the composed backend', () => {
     await expect(compose().readKey(ref)).rejects.toBeInstanceOf(EnvironmentMismatchError)
   })
 
-  it('diagnoses both halves, and shows the material only the keys that can be read', async () => {
+  it('diagnoses both halves, and tells the material which keys can be read and which cannot', async () => {
     const backend = compose()
     await backend.addVersion(draft)
     await backend.addVersion(draftOf({ alg: 'ES256' }, { name: 'torn' }))
@@ -270,9 +270,9 @@ describe('the composed backend', () => {
     let shown: readonly string[] = []
     const spied = compose({
       material: {
-        diagnose: (keys, filter) => {
-          shown = keys.map((key) => key.ref.name)
-          return material.diagnose(keys, filter)
+        diagnose: (found, filter) => {
+          shown = [...found.keys.map((key) => key.ref.name), ...found.unreadable]
+          return material.diagnose(found, filter)
         },
       },
     })
@@ -283,7 +283,7 @@ describe('the composed backend', () => {
     const subjects: string[] = []
     for await (const finding of spied.diagnose({})) subjects.push(finding.subject)
     expect(subjects).toEqual(['production/sign/torn', 'memory/production/stray'])
-    expect(shown).toEqual(['key-one'])
+    expect(shown).toEqual(['key-one', 'production/sign/torn'])
   })
 
   it('closes both halves', async () => {
@@ -324,7 +324,7 @@ function methodsOf(from: MemoryMaterial): KeyMaterial {
     signing: (version) => from.signing(version),
     encryption: (version) => from.encryption(version),
     carryOut: (version, event) => from.carryOut(version, event),
-    diagnose: (keys, filter) => from.diagnose(keys, filter),
+    diagnose: (found, filter) => from.diagnose(found, filter),
     close: () => from.close(),
   }
 }

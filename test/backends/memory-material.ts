@@ -7,13 +7,13 @@ import type {
   MaterialSource,
   SigningHandle,
 } from '../../src/backend/backend.ts'
-import type { CreatedMaterial, KeyMaterial } from '../../src/backend/compose.ts'
+import type { CreatedMaterial, FoundKeys, KeyMaterial } from '../../src/backend/compose.ts'
 import { checkCall } from '../../src/backend/guard.ts'
 import { BackendError, DecryptionError, IntegrityError } from '../../src/errors.ts'
 import { isAsymmetric, type KeyAlgorithm } from '../../src/key/algorithm.ts'
 import { publicFingerprint, secretFingerprint } from '../../src/key/fingerprint.ts'
 import { importPublicJwk } from '../../src/key/jwk.ts'
-import type { KeyRecord, MaterialLocator, VersionEvent, VersionRecord } from '../../src/key/record.ts'
+import type { MaterialLocator, VersionEvent, VersionRecord } from '../../src/key/record.ts'
 import { formatKeyRef, formatVersionRef, parseVersionRef, type VersionRef } from '../../src/key/ref.ts'
 import { newContentKey, unwrapContentKey, wrapContentKey } from '../../src/material/content-key.ts'
 import { generateMaterial, publicJwkOf } from '../../src/material/generate.ts'
@@ -121,7 +121,7 @@ export class MemoryMaterial implements KeyMaterial {
     if (event.type === 'destroyed') this.#storage.materials.delete(version.material.id)
   }
 
-  async *diagnose(keys: readonly KeyRecord[], filter: KeyFilter): AsyncIterable<Finding> {
+  async *diagnose({ keys }: FoundKeys, filter: KeyFilter): AsyncIterable<Finding> {
     await this.#storage.reach()
     const versions = keys.flatMap((key) => key.versions)
     for (const version of versions) {

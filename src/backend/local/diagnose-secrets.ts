@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import type { KeyRecord, VersionRecord } from '../../key/record.ts'
-import { formatVersionRef, type KeyRef, PURPOSES, type Purpose } from '../../key/ref.ts'
+import type { VersionRecord } from '../../key/record.ts'
+import { formatKeyRef, formatVersionRef, type KeyRef, PURPOSES, type Purpose } from '../../key/ref.ts'
 import type { CallOptions, Finding, KeyFilter } from '../backend.ts'
+import type { FoundKeys } from '../compose.ts'
 import { checkCall } from '../guard.ts'
 import { findingOf } from '../log/finding.ts'
 import { keyLog, keysFolder, secretPath, secretsFolder } from '../log/layout.ts'
@@ -18,7 +19,7 @@ export interface SecretsInspection {
 /** Checks that every secret file is there and opens, and looks for files that no version names. */
 export async function* diagnoseSecrets(
   inspection: SecretsInspection,
-  keys: readonly KeyRecord[],
+  { keys, unreadable }: FoundKeys,
   filter: KeyFilter,
   options: CallOptions | undefined,
 ): AsyncIterable<Finding> {
@@ -34,7 +35,7 @@ export async function* diagnoseSecrets(
       yield* diagnoseVersion(inspection, version, listed)
     }
   }
-  yield* secretsWithoutKey(inspection, filter)
+  yield* secretsWithoutKey(inspection, unreadable, filter)
 }
 
 async function* diagnoseVersion(
@@ -57,13 +58,19 @@ async function* diagnoseVersion(
 }
 
 /** Folders whose key was never committed: a creation that was interrupted between its secret and its first entry. */
-async function* secretsWithoutKey(inspection: SecretsInspection, filter: KeyFilter): AsyncIterable<Finding> {
+async function* secretsWithoutKey(
+  inspection: SecretsInspection,
+  unreadable: ReadonlySet<string>,
+  filter: KeyFilter,
+): AsyncIterable<Finding> {
   const { store, environment } = inspection
   for (const purpose of PURPOSES) {
     if (filter.purpose !== undefined && filter.purpose !== purpose) continue
     for (const { name, isFolder } of await store.list(keysFolder(environment, purpose))) {
       if (!isFolder || (filter.name !== undefined && filter.name !== name)) continue
       const ref = { environment, purpose, name }
+      // Its log is damaged or gone: the secrets are what is left of it.
+      if (unreadable.has(formatKeyRef(ref))) continue
       if ((await store.list(keyLog(ref))).some((object) => !isTemporaryName(object.name))) continue
       for (const object of await store.list(secretsFolder(ref))) yield orphan(inspection, ref, object)
     }

@@ -14,9 +14,10 @@ import {
 import { encodeBase64url } from '../../key/base64url.ts'
 import { publicFingerprint, secretFingerprint, thumbprintOf } from '../../key/fingerprint.ts'
 import { importPublicJwk } from '../../key/jwk.ts'
-import type { KeyRecord, MaterialLocator, VersionEvent, VersionRecord } from '../../key/record.ts'
+import type { MaterialLocator, VersionEvent, VersionRecord } from '../../key/record.ts'
 import { formatVersionRef, type Purpose, type VersionRef } from '../../key/ref.ts'
 import { parseStrictJsonObject } from '../../key/strict-json.ts'
+import { formatAlgorithmTag } from '../../key/tags.ts'
 import { newContentKey, unwrapContentKey, wrapContentKey } from '../../material/content-key.ts'
 import {
   checkMaterial,
@@ -36,7 +37,7 @@ import type {
   MaterialSource,
   SigningHandle,
 } from '../backend.ts'
-import type { CreatedMaterial, KeyMaterial } from '../compose.ts'
+import type { CreatedMaterial, FoundKeys, KeyMaterial } from '../compose.ts'
 import { checkCall } from '../guard.ts'
 import { secretPath } from '../log/layout.ts'
 import type { ObjectStore } from '../log/object-store.ts'
@@ -77,7 +78,7 @@ export class SecretFiles implements KeyMaterial {
     const material = await materialFrom(source, algorithm)
     checkCall(options)
     checkMaterial(material, algorithm)
-    const bytes = await seal(material, ref, wrappingKey)
+    const bytes = await seal(material, ref, algorithm, wrappingKey)
     const id = randomBytes(16).toString('hex')
     if (!(await this.#store.putIfAbsent(secretPath(ref, id), bytes))) {
       throw new BackendError('conflict', 'a random file name was taken')
@@ -87,7 +88,7 @@ export class SecretFiles implements KeyMaterial {
       locator: { id, sha256: hashOf(bytes) },
       fingerprint: publicJwk
         ? publicFingerprint(publicJwk)
-        : secretFingerprint(this.#keys.fingerprint.export(), material.export()),
+        : secretFingerprint(this.#keys.fingerprint.export(), material.export(), factsOf(algorithm).hash),
       ...(publicJwk ? { publicJwk } : {}),
     }
   }
@@ -136,7 +137,7 @@ export class SecretFiles implements KeyMaterial {
     if (event.type === 'destroyed') await this.discard(version.ref, version.material)
   }
 
-  diagnose(keys: readonly KeyRecord[], filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {
+  diagnose(found: FoundKeys, filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {
     return diagnoseSecrets(
       {
         store: this.#store,
@@ -145,7 +146,7 @@ export class SecretFiles implements KeyMaterial {
         load: (version) => this.#load(version),
         writable: this.#keys.root !== undefined,
       },
-      keys,
+      found,
       filter,
       options,
     )
@@ -195,21 +196,39 @@ async function materialFrom(source: MaterialSource, algorithm: KeyAlgorithm): Pr
   throw new UnsupportedAlgorithmError('the local backend cannot adopt key material', { advice: 'Import it' })
 }
 
-function headerOf(ref: VersionRef): { alg: string; enc: string; typ: string; version: string } {
-  return { alg: 'A256KW', enc: 'A256GCM', typ: 'keyturn-secret', version: formatVersionRef(ref) }
+/** Binds the material to its version and its algorithm, whatever a record in somebody's hands says. */
+function headerOf(
+  ref: VersionRef,
+  algorithm: KeyAlgorithm,
+): { alg: string; enc: string; [member: string]: string } {
+  return {
+    alg: 'A256KW',
+    enc: 'A256GCM',
+    typ: 'keyturn-secret',
+    version: formatVersionRef(ref),
+    algorithm: formatAlgorithmTag(algorithm),
+  }
 }
 
-async function seal(material: KeyObject, ref: VersionRef, wrappingKey: KeyObject): Promise<Buffer> {
+async function seal(
+  material: KeyObject,
+  ref: VersionRef,
+  algorithm: KeyAlgorithm,
+  wrappingKey: KeyObject,
+): Promise<Buffer> {
   const plaintext = Buffer.from(JSON.stringify(exportPrivateJwk(material)))
-  const jwe = await new CompactEncrypt(plaintext).setProtectedHeader(headerOf(ref)).encrypt(wrappingKey)
+  const jwe = await new CompactEncrypt(plaintext)
+    .setProtectedHeader(headerOf(ref, algorithm))
+    .encrypt(wrappingKey)
   plaintext.fill(0)
   return Buffer.from(jwe)
 }
 
 async function open(bytes: Buffer, version: VersionRecord, wrappingKey: KeyObject): Promise<KeyObject> {
   const jwe = bytes.toString('latin1')
-  const header = encodeBase64url(Buffer.from(JSON.stringify(headerOf(version.ref))))
-  if (!jwe.startsWith(`${header}.`)) throw new IntegrityError('secret', 'its header names another version')
+  const header = encodeBase64url(Buffer.from(JSON.stringify(headerOf(version.ref, version.algorithm))))
+  if (!jwe.startsWith(`${header}.`))
+    throw new IntegrityError('secret', 'its header names another version or algorithm')
   const { plaintext } = await compactDecrypt(jwe, wrappingKey, {
     keyManagementAlgorithms: ['A256KW'],
     contentEncryptionAlgorithms: ['A256GCM'],

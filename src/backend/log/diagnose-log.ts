@@ -114,10 +114,15 @@ async function* claims(
   )
   const listed = await log.store.list(materialFolder(log.environment))
   const names = listed.map(({ name }) => name)
+  const users = new Map<string, string>()
   for (const version of versions.values()) {
     const { fingerprint } = version
-    if (fingerprint === undefined || names.includes(fingerprint)) continue
+    if (fingerprint === undefined) continue
     const subject = formatVersionRef(version.ref)
+    const first = users.get(fingerprint) ?? subject
+    users.set(fingerprint, first)
+    if (first !== subject) yield reusedMaterial(first, subject)
+    if (names.includes(fingerprint)) continue
     yield {
       finding: 'disagreement',
       severity: 'error',
@@ -136,6 +141,16 @@ async function* claims(
       const version = versions.get(owner)
       return version ? version.fingerprint === fingerprint : !complete
     })
+  }
+}
+
+function reusedMaterial(first: string, second: string): Finding {
+  return {
+    finding: 'reused-material',
+    severity: 'error',
+    subject: second,
+    message: `${second} has the same key material as ${first}`,
+    advice: 'Rotate both keys with new material, and mark both versions compromised',
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type VersionRecord,
 } from '../../key/record.ts'
 import { formatKeyRef, type KeyRef, keyRefOf } from '../../key/ref.ts'
-import { checkMembers, type JsonObject, stringMember } from '../../key/strict-json.ts'
+import { checkMembers, type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
 import type { Change } from '../compose.ts'
 import type { ChainEntry } from './chain.ts'
 import {
@@ -47,6 +47,19 @@ export function bodyOf(
     root: environment.root.thumbprint,
     epoch: environment.epoch,
     previous: last?.hash ?? null,
+  }
+}
+
+/**
+ * Makes sure of an entry, before it is written for good, that it can be read back.
+ *
+ * @throws InvalidInputError
+ */
+export function requireReadable(ref: KeyRef, current: KeyRecord | undefined, body: JsonObject): void {
+  try {
+    applyEntry(ref, [...(current?.versions ?? [])], parseStrictJsonObject(JSON.stringify(body)))
+  } catch (error) {
+    throw new InvalidInputError(`the change could not be read back: ${reasonOf(error)}`, { cause: error })
   }
 }
 

@@ -24,10 +24,14 @@ export async function claimMaterial(
 ): Promise<VersionRef> {
   const path = claimPath(owner.environment, fingerprint)
   const body = { format: 1, fingerprint, version: formatVersionRef(owner), root: root.thumbprint }
-  const created = await store.putIfAbsent(path, encodeEntry('material', body, rootKey))
-  if (!created) {
-    const holder = (await readClaim(store, root, owner.environment, fingerprint))?.owner ?? owner
-    if (formatVersionRef(holder) !== formatVersionRef(owner)) return holder
+  const bytes = encodeEntry('material', body, rootKey)
+  let created = await store.putIfAbsent(path, bytes)
+  while (!created) {
+    const claim = await readClaim(store, root, owner.environment, fingerprint)
+    if (claim && formatVersionRef(claim.owner) !== formatVersionRef(owner)) return claim.owner
+    if (claim) break
+    // Whoever held it gave it up in between.
+    created = await store.putIfAbsent(path, bytes)
   }
   // Claimed here first and looked elsewhere second: of two environments at once, at least one sees the other.
   const elsewhere = await findElsewhere(store, owner.environment, fingerprint)

@@ -10,7 +10,7 @@ import { diagnoseLog } from './diagnose-log.ts'
 import { encodeEntry } from './entry.ts'
 import { attributionOf, type CheckRoot, EnvironmentLog, type EnvironmentRecord } from './environment-log.ts'
 import { findingOf } from './finding.ts'
-import { bodyOf, foldKey } from './key-entries.ts'
+import { bodyOf, foldKey, requireReadable } from './key-entries.ts'
 import { entryName, keyLog, keysFolder } from './layout.ts'
 import { claimMaterial, releaseMaterial } from './material-claims.ts'
 import { isTemporaryName, type ObjectStore } from './object-store.ts'
@@ -97,7 +97,9 @@ export class SignedLog implements RecordStore {
       if (change) {
         const rootKey = this.#requireRootKey()
         const number = (known?.chain.length ?? 0) + 1
-        const bytes = encodeEntry('key', bodyOf(change, number, environment, known?.chain.at(-1)), rootKey)
+        const body = bodyOf(change, number, environment, known?.chain.at(-1))
+        requireReadable(ref, known?.key, body)
+        const bytes = encodeEntry('key', body, rootKey)
         const committed = await this.store.putIfAbsent(`${keyLog(ref)}/${entryName(number)}`, bytes)
         if (!committed) continue
       } else if (!known) {

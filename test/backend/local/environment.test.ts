@@ -233,6 +233,19 @@ describe('what a crash leaves behind', () => {
     expect(await findings()).toEqual([])
   })
 
+  it('does not make an orphan of the secrets of a key whose log is gone', async () => {
+    fs.rmSync(fixture.file('production/sign/tokens/log'), { recursive: true })
+    const old = new Date(Date.now() - 2 * 3_600_000)
+    for (const name of fs.readdirSync(fixture.file('production/sign/tokens/secrets'))) {
+      fs.utimesSync(fixture.file(`production/sign/tokens/secrets/${name}`), old, old)
+    }
+    const findings = []
+    for await (const finding of (await fixture.open('production')).diagnose({})) findings.push(finding)
+    expect(findings.some(({ finding }) => finding === 'rolled-back')).toBe(true)
+    expect(findings.filter(({ subject }) => subject.includes('secrets'))).toEqual([])
+    expect(findings.every(({ repair }) => repair === undefined)).toBe(true)
+  })
+
   it('of a destruction is finished by destroying again', async () => {
     const backend = await fixture.open('production')
     await backend.addVersion(draftFor('production/sign/tokens@2'))
