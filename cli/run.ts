@@ -8,7 +8,8 @@ import { CliError, usageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { report, textOf } from './report.ts'
-import { explain, strayWord } from './usage.ts'
+import { explain } from './usage.ts'
+import { checkWords, requireNoStray } from './words.ts'
 
 /** A command line that was understood: a command to run, or text to show. */
 type Parsed = { readonly command: Command; readonly args: Arguments } | { readonly text: string }
@@ -73,12 +74,10 @@ async function timeoutOf(args: Arguments): Promise<Timeout | undefined> {
 /** @throws CliError `usage` */
 function parse(argv: readonly string[]): Parsed {
   if (argv.length === 1 && argv[0] === '--version') return { text: packageVersion() }
-  // The parser has a completion of its own, which knows nothing of ours.
-  if (argv.some((word) => word.startsWith('--get-yargs-')))
-    throw usageError('there is no such option', 'Run keyturn --help')
+  checkWords(argv)
   let parsed: Parsed | undefined
   const parser = createParser((command, values) => {
-    checkValues(command, values, argv)
+    requireNoStray(command, values)
     parsed = { command, args: new Arguments(values) }
   })
   let failure: unknown
@@ -179,22 +178,6 @@ function optionOf({ type, describe, alias, choices, required }: OptionSpec): Opt
     ...(alias === undefined ? {} : { alias }),
     ...(choices === undefined ? {} : { choices }),
     ...(required ? { demandOption: true } : {}),
-  }
-}
-
-/** What the parser lets pass: words too many after `--`, and flags with a value, which it would take for "no". */
-function checkValues(
-  command: Command,
-  values: Readonly<Record<string, unknown>>,
-  argv: readonly string[],
-): void {
-  const words = Array.isArray(values._) ? values._ : []
-  const stray = words[command.path.length]
-  if (stray !== undefined) throw strayWord(String(stray))
-  for (const [name, { type }] of Object.entries({ ...command.options, ...commonOptions })) {
-    if (type === 'flag' && argv.some((word) => word.startsWith(`--${name}=`))) {
-      throw usageError(`--${name} takes no value`, `Write --${name}, or leave it out`)
-    }
   }
 }
 

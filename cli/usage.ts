@@ -68,7 +68,7 @@ export function strayWord(word: string, argv: readonly string[] = []): CliError 
   )
 }
 
-function commandOf(argv: readonly string[]): Command | undefined {
+export function commandOf(argv: readonly string[]): Command | undefined {
   const words = wordsOf(argv)
   return commands.find(({ path }) => path.every((word, index) => word === words[index]))
 }
@@ -84,11 +84,11 @@ function takesValue(word: string): boolean {
   )
 }
 
-function knownOptions(): readonly (readonly [string, OptionSpec])[] {
+export function knownOptions(): readonly (readonly [string, OptionSpec])[] {
   return commands.flatMap(({ options }) => Object.entries({ ...options, ...commonOptions }))
 }
 
-function helpAdvice(argv: readonly string[]): string {
+export function helpAdvice(argv: readonly string[]): string {
   const words =
     commandOf(argv)?.path ??
     wordsOf(argv)

@@ -95,7 +95,26 @@ describe('a mistyped command line', () => {
     ['rotate x --reason', '--reason lacks its value. Write --reason VALUE.'],
     ['key', 'there is no command after key. Run keyturn key --help.'],
     ['', 'there is no command. Run keyturn --help.'],
-    ['--get-yargs-completions key', 'there is no such option. Run keyturn --help.'],
+    [
+      '--get-yargs-completions key',
+      'there is no option --get-yargs-completions here. Run keyturn key --help.',
+    ],
+    ['key list --__proto__ x', 'there is no option --__proto__ here. Run keyturn key list --help.'],
+    ['key list --__proto__=x', 'there is no option --__proto__ here. Run keyturn key list --help.'],
+    ['key list --_=x', 'there is no option --_ here. Run keyturn key list --help.'],
+    ['rotate st --key=', 'there is no option --key here. Write the key by itself.'],
+    ['rotate --key st', 'there is no option --key here. Write the key by itself.'],
+    ['rotate st --key=other', 'there is no option --key here. Write the key by itself.'],
+    [
+      'rotate st --dry-run false',
+      '--dry-run takes no value, and false follows it. Write --dry-run, or leave it out.',
+    ],
+    [
+      'rotate --force true st',
+      '--force takes no value, and true follows it. Write --force, or leave it out.',
+    ],
+    ['rotate st --help=false', '--help takes no value. Write --help, or leave it out.'],
+    ['rotate st -h false', '-h takes no value, and false follows it. Write -h, or leave it out.'],
   ])('keyturn %s', async (line, message) => {
     const world = createWorld()
     const { code, stdout, stderr } = await world.keyturn(line)
