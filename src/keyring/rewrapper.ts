@@ -5,6 +5,7 @@ import { mayProcess, type State, stateAt, type Timeline } from '../key/lifecycle
 import { formatVersionRef, type KeyRef, quote, type VersionRef } from '../key/ref.ts'
 import { MAX_DATA_CHARS, MAX_TOKEN_CHARS } from '../token/compact.ts'
 import { parseProtectedHeader } from '../token/header.ts'
+import { isPlainObject } from '../token/json-claims.ts'
 import { type Context, type JweParts, parseJwe } from '../token/jwe.ts'
 import { requireAlgorithm } from '../token/jws.ts'
 import type { CachedKey } from './cache.ts'
@@ -69,22 +70,25 @@ export class KeyRewrapper implements Rewrapper {
   readonly #clock: Clock
 
   constructor(key: CachedKey<EncryptionHandle>, clock: Clock) {
-    this.ref = key.ref
+    this.ref = Object.freeze({ ...key.ref })
     this.algorithm = key.record.algorithm
     this.#key = key
     this.#clock = clock
+    Object.freeze(this)
   }
 
   async rewrap(sealed: string, options: RewrapOptions = {}): Promise<Rewrapped> {
-    const { context, acceptUnauthenticated = false, force = false } = options
+    const { acceptUnauthenticated = false, force = false } = options
+    // What is bound again is what was checked, whatever the caller does to it meanwhile.
+    const context = isPlainObject(options.context) ? { ...options.context } : options.context
     const parts = parseJwe(sealed, MAX_DATA_CHARS)
     const { typ, cty, kid } = parts.header
     const line = this.#key.find(kid) ?? (await this.#key.waitForVersion(kid))
     const state = this.#requireRewrappable(line, acceptUnauthenticated)
     requireAlgorithm(parts.header, this.algorithm)
     const active = this.#key.protecting() ?? (await this.#key.waitForProtecting())
-    const from = line.version.ref
-    const to = active.version.ref
+    const from = { ...line.version.ref }
+    const to = { ...active.version.ref }
     if (mayProcess(state) && (from.number > to.number || (from.number === to.number && !force))) {
       return { sealed, from, to: from, changed: false }
     }

@@ -87,6 +87,20 @@ describe('rewrap', () => {
     await expect(cast.encrypter.decrypt(sealed)).rejects.toThrow(DecryptionError)
   })
 
+  it('binds what it checked, even if the caller changes it meanwhile', async () => {
+    const cast = await castOf()
+    await takeOver(cast)
+    const context: Record<string, string> = { ...ROW.context }
+    const running = cast.rewrapper.rewrap(cast.old, { context })
+    context.row = '43'
+    const { sealed } = await running
+    expect(Buffer.from(await cast.encrypter.decrypt(sealed, ROW)).equals(SECRET)).toBe(true)
+    const noContext = new Map(Object.entries(ROW.context)) as never
+    await expect(cast.rewrapper.rewrap(cast.old, { context: noContext })).rejects.toMatchObject({
+      code: 'invalid-input',
+    })
+  })
+
   it('gives back what is under the active version already, unless forced', async () => {
     const cast = await castOf()
     const again = await cast.rewrapper.rewrap(cast.old, ROW)
