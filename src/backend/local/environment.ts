@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { join, relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { BackendError, ConfigurationError, IntegrityError } from '../../errors.ts'
 import type { Instant } from '../../key/duration.ts'
 import { thumbprintOf } from '../../key/fingerprint.ts'
@@ -17,6 +17,7 @@ import { entryName, environmentLog, isSecretPath } from '../log/layout.ts'
 import { createSeenInMemory, type SeenHistory } from '../log/seen.ts'
 import { deriveKeys, type EnvironmentKeys, MASTER_KEY_BYTES, rootJwkOf } from './derive.ts'
 import { createMasterKeyFile, readMasterKeyFile, readRoleKeyFile, writeRoleKeyFile } from './key-file.ts'
+import { refuseInside } from './outside.ts'
 import { checkPassphrase, openByPassphrase, protectByPassphrase } from './passphrase.ts'
 
 /** Where a local key store is, and what this process may do with it. */
@@ -279,13 +280,4 @@ async function keysByPassphrase(
     )
   }
   return keys
-}
-
-/** A key beside what it opens protects nothing: copies of the store would carry it along. */
-function refuseInside(store: string, path: string): void {
-  const within = relative(resolve(store), resolve(path))
-  if (within.startsWith('..') || resolve(within) === within) return
-  throw new ConfigurationError(`the key file ${resolve(path)} is inside the key store`, {
-    advice: `Keep it elsewhere, for instance in ${join(resolve(store), '..')}`,
-  })
 }

@@ -1,17 +1,18 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { ConfigurationError, EnvironmentMismatchError, KeyturnError } from '../../errors.ts'
+import { ConfigurationError, EnvironmentMismatchError } from '../../errors.ts'
 import { decodeBase64url } from '../../key/base64url.ts'
 import { type PublicJwk, parsePublicJwk } from '../../key/jwk.ts'
 import { type Purpose, parseEnvironment, parsePurpose } from '../../key/ref.ts'
-import { checkMembers, type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
+import { type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
 import { makeFoldersNow, removeQuietly, syncFolderNow, writeDurablyNow } from '../log/durable.ts'
 import { checkKeyFile } from '../log/permissions.ts'
 import { errorCode, systemError } from '../log/system-errors.ts'
 import { MASTER_KEY_BYTES } from './derive.ts'
 
 const MASTER_FORMAT = 'keyturn-master-key/1'
+const MAX_KEY_FILE_BYTES = 64 * 1024
 const ROLE_FORMAT = 'keyturn-role-key/1'
 
 /** What a role key file holds: one wrapping key, and the root's public key. */
@@ -47,9 +48,9 @@ export function readRoleKeyFile(path: string, environment: string): RoleKey {
     requireOwnEnvironment(path, file, environment)
     return {
       environment,
-      purpose: parsePurpose(stringMember(file, 'purpose')),
+      purpose: parseOrSay('its purpose is malformed', () => parsePurpose(stringMember(file, 'purpose'))),
       wrappingKey: parseSecret(file, 'wrappingKey'),
-      rootJwk: parsePublicJwk(file.rootJwk, { alg: 'Ed25519' }),
+      rootJwk: parseOrSay('its rootJwk is malformed', () => parsePublicJwk(file.rootJwk, { alg: 'Ed25519' })),
     }
   })
 }
@@ -70,14 +71,19 @@ export function writeRoleKeyFile(path: string, role: RoleKey): void {
   }
 }
 
-/** Reads a small secret file after checking who else could. @throws ConfigurationError */
+/**
+ * Reads a small secret file after checking who else could.
+ *
+ * @throws ConfigurationError, also for what is no regular file, or longer than 64 KiB; BackendError
+ */
 export function readSecretFile(path: string): Buffer {
   const file = resolve(path)
   let descriptor: number
   try {
     const stats = fs.lstatSync(file)
     if (stats.isSymbolicLink()) checkKeyFile(fs.realpathSync(file), fs.statSync(file))
-    descriptor = fs.openSync(file, fs.constants.O_RDONLY)
+    // Opening a pipe would wait for its other end otherwise, and nothing could interrupt that.
+    descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') {
       throw new ConfigurationError(`there is no file ${file}`, { advice: 'Name the file that holds the key' })
@@ -87,13 +93,27 @@ export function readSecretFile(path: string): Buffer {
   try {
     try {
       checkKeyFile(file, fs.fstatSync(descriptor))
-      return fs.readFileSync(descriptor)
+      return readUpTo(MAX_KEY_FILE_BYTES, descriptor, file)
     } finally {
       fs.closeSync(descriptor)
     }
   } catch (error) {
     throw systemError('read', file, error)
   }
+}
+
+/** What a file says of its own size is not relied on. @throws ConfigurationError */
+function readUpTo(most: number, descriptor: number, file: string): Buffer {
+  const bytes = Buffer.alloc(most + 1)
+  let length = 0
+  for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+    read = fs.readSync(descriptor, bytes, length, bytes.length - length, null)
+  }
+  if (length <= most) return bytes.subarray(0, length)
+  bytes.fill(0)
+  throw new ConfigurationError(`${file} is longer than ${most} bytes`, {
+    advice: 'Name the file that holds the key',
+  })
 }
 
 /** Whether it wrote the file; false where there is one. Durable when it returns. */
@@ -126,6 +146,7 @@ function linkNow(temporary: string, file: string): boolean {
   }
 }
 
+/** No message says what is in a key file: a secret may stand where something else belongs. */
 function parseKeyFile<T>(
   path: string,
   format: string,
@@ -134,31 +155,48 @@ function parseKeyFile<T>(
 ): T {
   const bytes = readSecretFile(path)
   try {
-    const file = checkMembers(parseStrictJsonObject(bytes), 'the file', ['format', ...members])
+    const known = ['format', ...members]
+    const file = parseOrSay('it is not a JSON object', () => parseStrictJsonObject(bytes))
+    const missing = known.find((member) => !Object.hasOwn(file, member))
+    if (missing !== undefined) throw new ConfigurationError(`it lacks ${missing}`)
+    if (Object.keys(file).length > known.length) {
+      throw new ConfigurationError(`it has a member besides ${known.join(', ')}`)
+    }
     if (file.format !== format) throw new ConfigurationError(`its format is not ${format}`)
     return parse(file)
   } catch (error) {
-    if (error instanceof EnvironmentMismatchError) throw error
-    throw new ConfigurationError(
-      `${resolve(path)} is refused: ${error instanceof KeyturnError ? error.message : 'it cannot be read'}`,
-    )
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new ConfigurationError(`${resolve(path)} is refused: ${error.message}`)
+  } finally {
+    bytes.fill(0)
+  }
+}
+
+/** Keeps to itself what exactly was wrong, since that may quote a value. @throws ConfigurationError */
+function parseOrSay<T>(what: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch {
+    throw new ConfigurationError(what)
   }
 }
 
 function requireOwnEnvironment(path: string, file: JsonObject, environment: string): void {
-  const owner = parseEnvironment(stringMember(file, 'environment'))
-  if (owner === environment) return
-  throw new EnvironmentMismatchError(
-    `${resolve(path)} is a key of environment ${owner}, but this is ${environment}`,
-    {
-      advice: `Name the key file of ${environment}`,
-    },
+  const owner = parseOrSay('its environment is malformed', () =>
+    parseEnvironment(stringMember(file, 'environment')),
   )
+  if (owner === environment) return
+  throw new EnvironmentMismatchError(`${resolve(path)} is a key of another environment than ${environment}`, {
+    advice: `Name the key file of ${environment}`,
+  })
 }
 
 function parseSecret(file: JsonObject, member: string): KeyObject {
-  const bytes = decodeBase64url(stringMember(file, member))
-  if (bytes.length !== MASTER_KEY_BYTES)
-    throw new ConfigurationError(`${member} does not have ${MASTER_KEY_BYTES} bytes`)
-  return createSecretKey(bytes)
+  const bytes = parseOrSay(`its ${member} is malformed`, () => decodeBase64url(stringMember(file, member)))
+  try {
+    if (bytes.length === MASTER_KEY_BYTES) return createSecretKey(bytes)
+    throw new ConfigurationError(`its ${member} does not have ${MASTER_KEY_BYTES} bytes`)
+  } finally {
+    bytes.fill(0)
+  }
 }
