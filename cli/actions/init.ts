@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { ConfigurationError, loadLocalBackend } from '../../src/index.ts'
 import type { Arguments } from '../arguments.ts'
 import type { Action } from '../command.ts'
@@ -82,7 +82,7 @@ function planOf(args: Arguments, io: Io, environment: string, configFile: string
 
 /** Outside the store, since copies of the store should not carry its key along; and the same whenever it is asked for. */
 function defaultKeyFile(io: Io, store: string, environment: string): string {
-  const folder = variable(io, 'XDG_CONFIG_HOME') ?? join(variable(io, 'HOME') ?? homedir(), '.config')
+  const folder = absolute(io, 'XDG_CONFIG_HOME') ?? join(absolute(io, 'HOME') ?? homedir(), '.config')
   const parent = existsSync(dirname(store)) ? realpathSync(dirname(store)) : dirname(store)
   const id = createHash('sha256')
     .update(join(parent, basename(store)))
@@ -90,6 +90,12 @@ function defaultKeyFile(io: Io, store: string, environment: string): string {
     .slice(0, 12)
   const label = basename(parent).replaceAll(/[^A-Za-z0-9_-]/g, '') || 'store'
   return join(folder, 'keyturn', `${label}-${id}`, `${environment}.master-key.json`)
+}
+
+/** The XDG specification has relative paths ignored; the key would end up beside what it opens. */
+function absolute(io: Io, name: string): string | undefined {
+  const path = variable(io, name)
+  return path !== undefined && isAbsolute(path) ? path : undefined
 }
 
 async function createOrRecover(
@@ -150,6 +156,17 @@ async function confirmKnown(
         advice: 'Leave out --store, or choose another name for the environment',
       },
     )
+  }
+  const issuer = args.text('issuer')
+  if (issuer !== undefined && issuer !== known.issuer) {
+    throw new ConfigurationError(`${environment} is set up already, with another issuer`, {
+      advice: `Change it in ${known.file}: nothing was changed`,
+    })
+  }
+  if (args.text('passphrase-file') !== undefined && backend.keyFile?.kind === 'master-key-file') {
+    throw new ConfigurationError(`${environment} is set up already, with a master key file`, {
+      advice: 'Leave out --passphrase-file: nothing was changed',
+    })
   }
   const { showLocalEnvironment } = await loadLocalBackend()
   await showLocalEnvironment({ store: backend.store, rootThumbprint }, environment)

@@ -17,7 +17,11 @@ export const listKeys: Action = async (context, args) => {
   const views = keys.map((key) => viewKey(key, context.now()))
   await tellFindings(context, findings)
   if (views.length === 0 && !context.isJson) {
-    await context.note(`There are no keys in ${environment}. Create one with keyturn key create.`)
+    await context.note(
+      findings.length > 0
+        ? `No key of ${environment} can be read: see above.`
+        : `There are no keys in ${environment}. Create one with keyturn key create.`,
+    )
   } else {
     await context.succeed({
       json: { environment, keys: views, findings: findings.map(viewFinding) },

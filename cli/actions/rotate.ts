@@ -4,11 +4,13 @@ import {
   formatDuration,
   formatInstant,
   formatKeyRef,
+  isAsymmetric,
   type KeyRecord,
   type RotateOptions,
   type RotationOutcome,
   type RotationStep,
   rotateKey,
+  stateAt,
   timelinesOf,
   type VersionRecord,
 } from '../../src/index.ts'
@@ -95,12 +97,31 @@ async function report(context: Context, outcome: RotationOutcome, isDryRun: bool
     text: () => `${formatKeyRef(plan.ref)}: ${printable(plan.reason)}\n${whatBecameOfIt(outcome, isDryRun)}`,
   })
   const { rejectedUntil, inactiveUntil } = plan
+  if (changed && key.ref.purpose === 'sign') await adviseAfter(context, outcome)
   if (rejectedUntil !== undefined) await context.warn(`${rejection(key, rejectedUntil)}.`)
   if (inactiveUntil !== undefined) {
     await context.warn(
       `no version is active before ${formatInstant(inactiveUntil)}. --emergency gives one at once.`,
     )
   }
+}
+
+/** What a rotation does not do by itself. */
+async function adviseAfter(context: Context, { key, plan, added, advanced }: RotationOutcome): Promise<void> {
+  const isEmergency = advanced !== undefined || added?.activation === 'emergency'
+  if (isAsymmetric(key.algorithm)) {
+    await context.note(`Publish it: keyturn jwks export ${key.ref.name} -e ${key.ref.environment}`)
+  }
+  if (!isEmergency) return
+  const previous = timelinesOf(key.versions).findLast(
+    (line) =>
+      line.version.ref.number < (plan.steps[0]?.number ?? 0) &&
+      stateAt(line, context.now()) === 'deactivated',
+  )
+  if (previous?.expiresAt === undefined) return
+  await context.warn(
+    `version ${previous.version.ref.number} still verifies until ${formatInstant(previous.expiresAt)}, so that its tokens live on. If its key leaked, mark it compromised.`,
+  )
 }
 
 function whatBecameOfIt({ plan, added, advanced }: RotationOutcome, isDryRun: boolean): string {

@@ -2,6 +2,7 @@ import type { Command } from '../command.ts'
 import { auditVerify } from './audit.ts'
 import { completion } from './completion.ts'
 import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
+import { doctor } from './doctor.ts'
 import { environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksExport } from './jwks.ts'
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   dataDecrypt,
   dataRewrap,
   auditVerify,
+  doctor,
   completion,
 ]
 

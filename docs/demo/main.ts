@@ -83,7 +83,7 @@ async function tell(folder: string): Promise<void> {
 
   title('Rotate')
   shell.run('rotate session-tokens -e production')
-  say('Run it again, from cron or in doubt, and nothing happens:')
+  say('In doubt, run it again: while a version is announced, nothing happens.')
   shell.run('rotate session-tokens -e production')
   shell.run('key show session-tokens -e production')
 

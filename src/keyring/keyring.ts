@@ -75,7 +75,8 @@ export interface Keyring extends AsyncDisposable {
  * Opens the keys of one environment for use by an application.
  *
  * @example
- * const keyring = await openKeyring({ environment: 'production', backend: { kind: 'local', store: '/var/lib/keys' } })
+ * const backend = { kind: 'local', store: '/var/lib/keyturn', roleKeyFile: '/etc/keyturn/signer.key.json' }
+ * const keyring = await openKeyring({ environment: 'production', backend })
  * const signer = await keyring.signer('session-tokens')
  * const token = await signer.signJwt({ sub: 'user_123' }, { audience: 'api', expiresIn: '15m' })
  *

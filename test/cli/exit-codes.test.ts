@@ -31,10 +31,14 @@ describe('an exit code', () => {
   it('is 1 for what nobody expected', async () => {
     const other = createWorld()
     await createProduction(other)
-    other.now = Number.NaN
+    Object.defineProperty(other, 'now', {
+      get: () => {
+        throw new RangeError('the sky fell')
+      },
+    })
     const outcome = await other.keyturn('key create sign/tokens -e production --output json')
     expect([outcome.code, outcome.errorCode()]).toEqual([1, 'unexpected'])
-    expect(outcome.stderr).toContain('this is a mistake in keyturn: Invalid time value')
+    expect(outcome.stderr).toContain('this is a mistake in keyturn: the sky fell')
     expect(outcome.stderr).toContain('Run it again with --debug')
     expect((await other.keyturn('key create sign/x -e production --debug')).stderr).toMatch(
       /RangeError[\s\S]*\n +at /,

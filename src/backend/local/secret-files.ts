@@ -73,7 +73,15 @@ export class SecretFiles implements KeyMaterial {
     source: MaterialSource,
     options?: CallOptions,
   ): Promise<CreatedMaterial> {
-    if (!this.#keys.root || !this.#keys.fingerprint) throw this.#denied(ref.purpose)
+    if (!this.#keys.root || !this.#keys.fingerprint) {
+      throw new BackendError(
+        'denied',
+        `this process cannot create ${formatVersionRef(ref)}: it does not hold the master key`,
+        {
+          advice: 'Use the master key file or the passphrase: a role key cannot change records',
+        },
+      )
+    }
     const wrappingKey = this.#wrappingKey(ref.purpose)
     const material = await materialFrom(source, algorithm)
     checkCall(options)
