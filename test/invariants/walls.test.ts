@@ -60,6 +60,25 @@ describe('the guard in front of a backend', () => {
   )
 })
 
+describe('an opened backend', () => {
+  it('has nothing on it that leads around the guard, or to key material', async () => {
+    const fixture = createLocalFixture()
+    try {
+      const backend = await fixture.open('production')
+      expect(Reflect.ownKeys(backend).map(String).sort()).toEqual([
+        'capabilities',
+        'dangerouslyExportMaterial',
+        'environment',
+        'kind',
+      ])
+      // The capabilities are data, through and through.
+      expect(JSON.parse(JSON.stringify(backend.capabilities))).toEqual(backend.capabilities)
+    } finally {
+      fixture.remove()
+    }
+  })
+})
+
 describe('the root of an environment', () => {
   let fixture: LocalFixture
   beforeEach(() => {
