@@ -1,11 +1,10 @@
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { InvalidInputError } from '../src/index.ts'
 import type { Arguments } from './arguments.ts'
 import type { Context } from './context.ts'
 import { fileError } from './errors.ts'
+import { openInput } from './open-input.ts'
 
 /** Data that a command works on: at most 64 MiB in the clear, and a third more when it is encoded. */
 const MAX_INPUT_BYTES = 90 * 1024 * 1024
@@ -41,12 +40,7 @@ export async function readJsonArgument(
 export async function readFile(context: Context, name: string, most: number): Promise<Buffer> {
   const path = resolve(context.io.cwd, name)
   try {
-    const file = await open(path, constants.O_RDONLY)
-    try {
-      return await readAll(file.createReadStream({ autoClose: false }), most, path)
-    } finally {
-      await file.close()
-    }
+    return await readAll(await openInput(path, context.signal), most, path)
   } catch (error) {
     throw error instanceof InvalidInputError ? error : fileError('read', path, error)
   }

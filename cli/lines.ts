@@ -1,10 +1,9 @@
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Arguments } from './arguments.ts'
 import type { Context } from './context.ts'
 import { fileError } from './errors.ts'
+import { openInput } from './open-input.ts'
 
 /** A line as it stood in the stream, its end included. */
 export interface Line {
@@ -66,11 +65,11 @@ export async function withInput<T>(
   const path = isStdin ? `the ${what}` : resolve(context.io.cwd, name)
   try {
     if (isStdin) return await work(await takeStdin(context, what))
-    const file = await open(path, constants.O_RDONLY)
+    const input = await openInput(path, context.signal)
     try {
-      return await work(file.createReadStream({ autoClose: false }))
+      return await work(input)
     } finally {
-      await file.close()
+      input.destroy()
     }
   } catch (error) {
     throw error instanceof Error && 'syscall' in error ? fileError('read', path, error) : error

@@ -1,7 +1,9 @@
-import { InvalidInputError, loadLocalBackend } from '../src/index.ts'
+import { type Stats, statSync } from 'node:fs'
+import { ConfigurationError, InvalidInputError, KeyturnError, loadLocalBackend } from '../src/index.ts'
 import type { Context } from './context.ts'
-import { CliError } from './errors.ts'
+import { CliError, fileError } from './errors.ts'
 import { readAll } from './input.ts'
+import { openInput } from './open-input.ts'
 
 const MAX_PASSPHRASE_BYTES = 4_096
 
@@ -43,15 +45,42 @@ export async function readNewPassphrase(
 }
 
 async function readPassphraseFile(context: Context, path: string): Promise<string> {
-  const bytes =
-    path === '-'
-      ? await readAll(context.takeStdin('passphrase'), MAX_PASSPHRASE_BYTES, 'the passphrase')
-      : (await loadLocalBackend()).readSecretFile(path)
+  const bytes = await readPassphraseBytes(context, path)
   // Editors end a file with a newline that nobody typed as part of the passphrase.
   const passphrase = bytes.toString('utf8').replace(/\r?\n$/, '')
   if (passphrase === '')
     throw new InvalidInputError('the passphrase is empty', { advice: 'Check where it comes from' })
   return passphrase
+}
+
+async function readPassphraseBytes(context: Context, path: string): Promise<Buffer> {
+  if (path === '-') return readAll(context.takeStdin('passphrase'), MAX_PASSPHRASE_BYTES, 'the passphrase')
+  if (!isPipe(path)) return (await loadLocalBackend()).readSecretFile(path)
+  try {
+    const input = await openInput(path, context.signal, (stats) => checkPipe(path, stats))
+    return await readAll(input, MAX_PASSPHRASE_BYTES, path)
+  } catch (error) {
+    throw error instanceof KeyturnError ? error : fileError('read', path, error)
+  }
+}
+
+/** What `<(command)` stands for, for instance. */
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO()
+  } catch {
+    // Reading it tells why not.
+    return false
+  }
+}
+
+/** Whoever may open the pipe could take the passphrase out of it, or give another. */
+function checkPipe(path: string, { uid, mode }: Stats): void {
+  const user = process.geteuid?.()
+  if (user === undefined || ((uid === user || uid === 0) && (mode & 0o077) === 0)) return
+  throw new ConfigurationError(`${path} is a pipe that others may open`, {
+    advice: `Run: chmod 0600 ${path}`,
+  })
 }
 
 /** @param check of the first answer, so that nobody types a passphrase twice that is refused */

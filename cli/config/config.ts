@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
   BACKEND_KINDS,
@@ -15,8 +14,8 @@ import {
   parseStrictJsonObject,
   policyFields,
 } from '../../src/index.ts'
-import { fileError } from '../errors.ts'
 import { Field } from './field.ts'
+import { readConfigFile } from './read.ts'
 
 export const CONFIG_FILE = 'keyturn.config.json'
 
@@ -90,19 +89,9 @@ export function loadConfig(file: string): Config {
   return { file, environments }
 }
 
-/** @throws ConfigurationError when the file is not a JSON object, CliError when it cannot be read */
+/** @throws ConfigurationError when the file is not a JSON object, and as readConfigFile */
 export function readConfigObject(file: string): JsonObject {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(file)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new ConfigurationError(`there is no configuration ${file}`, {
-        advice: 'Run keyturn init, or name another one with --config',
-      })
-    }
-    throw fileError('read', file, error)
-  }
+  const bytes = readConfigFile(file)
   try {
     return parseStrictJsonObject(bytes)
   } catch (error) {

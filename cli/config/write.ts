@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { ConfigurationError, type JsonObject } from '../../src/index.ts'
 import { replaceFile } from '../output-file.ts'
 import { loadConfig, readConfigObject } from './config.ts'
+import { readConfigFile } from './read.ts'
 
 /** An environment as `init` enters it. Paths are absolute. */
 export interface NewEnvironment {
@@ -21,7 +22,7 @@ const SCHEMA = 'node_modules/keyturn/cli/config-schema.json'
  * @throws ConfigurationError when the environment is there already, or the file changed meanwhile
  */
 export async function addEnvironment(file: string, name: string, added: NewEnvironment): Promise<void> {
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  const before = existsSync(file) ? readConfigFile(file).toString('utf8') : undefined
   const config: JsonObject = before === undefined ? newConfig(file) : readConfigObject(file)
   if (before !== undefined && loadConfig(file).environments.has(name)) {
     throw new ConfigurationError(`${file} has an environment ${name} already`, {
@@ -30,7 +31,7 @@ export async function addEnvironment(file: string, name: string, added: NewEnvir
   }
   const environments = { ...(config.environments as JsonObject | undefined), [name]: entryOf(file, added) }
   const text = `${JSON.stringify({ ...config, environments }, null, indentOf(before))}\n`
-  if ((existsSync(file) ? readFileSync(file, 'utf8') : undefined) !== before) {
+  if ((existsSync(file) ? readConfigFile(file).toString('utf8') : undefined) !== before) {
     throw new ConfigurationError(`${file} was changed by somebody else meanwhile`, {
       advice: 'Run the command again',
     })
