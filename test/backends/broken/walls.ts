@@ -60,11 +60,22 @@ export const brokenWalls: readonly BrokenBackend[] = [
     }),
     ['import: material that does not fit, or is weak, is refused and leaves nothing'],
   ),
-  composed('takes material that serves already', { records: () => ({ claim: async (_, owner) => owner }) }, [
-    'import: no material serves twice in an environment',
-    'import: of two who import the same material at once one succeeds',
-    'import: a public key of one environment is refused in another that can see it',
-  ]),
+  composed(
+    'takes material that serves already',
+    {
+      material: (material) => ({
+        create: async (...request) => {
+          const { fingerprint: _forgotten, ...created } = await material.create(...request)
+          return created
+        },
+      }),
+    },
+    [
+      'import: no material serves twice in an environment',
+      'import: of two who import the same material at once one succeeds',
+      'import: a public key of one environment is refused in another that can see it',
+    ],
+  ),
   composed(
     'looks for reused material in its own environment only',
     {
