@@ -65,7 +65,7 @@ async function readPassphraseBytes(context: Context, path: string): Promise<Buff
 }
 
 /** What `<(command)` stands for, for instance. */
-function isPipe(path: string): boolean {
+export function isPipe(path: string): boolean {
   try {
     return statSync(path).isFIFO()
   } catch {

@@ -12,7 +12,7 @@ import { addEnvironment } from '../config/write.ts'
 import type { Context, Result } from '../context.ts'
 import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { readNewPassphrase } from '../passphrase.ts'
+import { isPipe, readNewPassphrase } from '../passphrase.ts'
 import { renderFacts } from '../render.ts'
 import { actorOf } from '../session.ts'
 
@@ -50,7 +50,7 @@ export const init: Action = async (context, args) => {
     store,
     rootThumbprint,
     ...(protection.kind === 'key-file' ? { masterKeyFile: protection.path } : {}),
-    ...(protection.kind === 'passphrase' && protection.path !== '-'
+    ...(protection.kind === 'passphrase' && protection.path !== '-' && !isPipe(protection.path)
       ? { passphraseFile: protection.path }
       : {}),
     ...(issuer === undefined ? {} : { issuer }),

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { truncateSync, writeFileSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -120,6 +120,11 @@ describe('a pipe that somebody writes to', () => {
       `keyturn key create sign/more -e staging --passphrase-file <(head -c 100000 /dev/zero)`,
     )
     expect(long.stderr).toContain('is longer than 4096 bytes')
+  })
+
+  it('is gone afterwards, so the configuration does not name it', () => {
+    const config = readFileSync(join(folder, 'keyturn.config.json'), 'utf8')
+    expect(JSON.parse(config).environments.staging.backend).toEqual({ kind: 'local', store: 'keys' })
   })
 
   it('gives no passphrase where others could have written it', () => {
