@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants, existsSync, rmSync } from 'node:fs'
+import { constants, existsSync, rmSync, type Stats } from 'node:fs'
 import { link, lstat, open, realpath, rename } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type CliError, fileError, usageError } from './errors.ts'
@@ -104,8 +104,13 @@ async function targetOf(name: string, readership: Readership): Promise<{ path: s
   if (!link) return { path: name, mode: ownMode }
   const path = link.isSymbolicLink() ? await realpath(name) : name
   const stats = await lstat(path)
-  if (!stats.isFile()) throw usageError(`${name} is not a regular file`, 'Leave out --out to write to stdout')
+  requireRegular(name, stats)
   return { path, mode: readership === 'private' ? ownMode : stats.mode & 0o777 }
+}
+
+/** @throws CliError `usage` */
+export function requireRegular(name: string, stats: Pick<Stats, 'isFile'>): void {
+  if (!stats.isFile()) throw usageError(`${name} is not a regular file`, 'Leave out --out to write to stdout')
 }
 
 async function syncFolder(folder: string): Promise<void> {

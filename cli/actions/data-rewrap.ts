@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { formatKeyRef, type KeyRecord } from '../../src/index.ts'
 import type { Arguments } from '../arguments.ts'
 import { contextOf } from '../claims.ts'
@@ -9,6 +8,7 @@ import { usageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { parseKeyArgument, readKey, referenceOf, type Use } from '../key-argument.ts'
 import { replaceFileBy } from '../output-file.ts'
+import { outputPath } from '../output-path.ts'
 import { painterFor } from '../render.ts'
 import { type RewrapJob, rewrapInput } from '../rewrap-lines.ts'
 import { CONTEXT_MEMBER, type SealedLineOptions } from '../sealed-line.ts'
@@ -19,9 +19,10 @@ const REWRAPPING: Use = { purpose: 'encrypt', doing: 'encrypt or decrypt' }
 
 export const rewrapData: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: REWRAPPING })
-  const out = outOf(context, args)
+  checkOut(context, args)
   const options = lineOptionsOf(args)
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = args.flag('dry-run') ? undefined : outputPath(context, args, settings)
   const acceptUnauthenticated = args.flag('accept-unauthenticated')
   if (args.flag('dry-run')) {
     const key = await withBackend(context, settings, 'records', (backend) =>
@@ -42,8 +43,8 @@ export const rewrapData: Action = async (context, args) => {
   })
 }
 
-/** Where the records go. @throws CliError `usage` where they would meet something else there */
-function outOf(context: Context, args: Arguments): string | undefined {
+/** @throws CliError `usage` where the records would meet something else */
+function checkOut(context: Context, args: Arguments): void {
   const out = args.text('out')
   const isFile = out !== undefined && out !== '-'
   if (args.flag('dry-run')) {
@@ -51,7 +52,6 @@ function outOf(context: Context, args: Arguments): string | undefined {
   } else if (context.isJson && !isFile) {
     throw usageError('the records and the JSON would both go to stdout', 'Add --out FILE, or --dry-run')
   }
-  return isFile ? resolve(context.io.cwd, out) : undefined
 }
 
 function lineOptionsOf(args: Arguments): SealedLineOptions {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { formatKeyRef } from '../../src/index.ts'
 import { lookUpPublic } from '../access.ts'
 import { contextOf } from '../claims.ts'
@@ -10,6 +9,7 @@ import { usageError } from '../errors.ts'
 import { readInput } from '../input.ts'
 import { parseKeyArgument, referenceOf, type Use } from '../key-argument.ts'
 import { replaceFile } from '../output-file.ts'
+import { outputPath } from '../output-path.ts'
 import { printable } from '../render.ts'
 import { withKeyring } from '../session.ts'
 
@@ -18,6 +18,7 @@ const ENCRYPTING: Use = { purpose: 'encrypt', doing: 'encrypt or decrypt' }
 export const encryptData: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: ENCRYPTING })
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = outputPath(context, args, settings)
   const data = contextOf(args)
   const plaintext = await readInput(context, args, 'data')
   const { access } = await lookUpPublic(context, settings, argument, ENCRYPTING)
@@ -25,13 +26,14 @@ export const encryptData: Action = async (context, args) => {
     const encrypter = await keyring.encrypter(referenceOf(argument))
     return { ref: encrypter.ref, jwe: await encrypter.encrypt(plaintext, data) }
   })
-  await emitToken(context, args, 'jwe', jwe, { key: formatKeyRef(ref) })
+  await emitToken(context, out, 'jwe', jwe, { key: formatKeyRef(ref) })
   return undefined
 }
 
 export const decryptData: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: ENCRYPTING })
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = outputPath(context, args, settings)
   const data = contextOf(args)
   const sealed = (await readInput(context, args, 'data')).toString('latin1').trim()
   const { ref, plaintext } = await withKeyring(context, settings, 'secrets', async (keyring) => {
@@ -39,11 +41,9 @@ export const decryptData: Action = async (context, args) => {
     return { ref: encrypter.ref, plaintext: await encrypter.decrypt(sealed, data) }
   })
   const facts = { key: formatKeyRef(ref), bytes: plaintext.length }
-  const out = args.text('out')
-  if (out !== undefined && out !== '-') {
-    const path = resolve(context.io.cwd, out)
-    await replaceFile(path, plaintext, 'private')
-    await context.succeed({ json: { ...facts, out: path }, text: () => `wrote ${printable(path)}` })
+  if (out !== undefined) {
+    await replaceFile(out, plaintext, 'private')
+    await context.succeed({ json: { ...facts, out }, text: () => `wrote ${printable(out)}` })
   } else if (context.isJson) {
     const encoded = Buffer.from(plaintext).toString('base64')
     await context.succeed({ json: { ...facts, base64: encoded }, text: () => encoded })

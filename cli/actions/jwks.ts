@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import {
   type Backend,
   createJwksDocument,
@@ -15,6 +14,7 @@ import { EXIT } from '../exit-codes.ts'
 import { collectKeys, hasErrors, tellFindings } from '../findings.ts'
 import { type KeyArgument, parseKeyArgument, readKey, type Use } from '../key-argument.ts'
 import { replaceFile } from '../output-file.ts'
+import { outputPath } from '../output-path.ts'
 import { printable } from '../render.ts'
 import { withBackend } from '../session.ts'
 import { viewFinding } from '../views.ts'
@@ -31,14 +31,14 @@ export const exportJwks: Action = async (context, args) => {
     args.text('key') === undefined ? undefined : parseKeyArgument(args, io, { use: PUBLISHING })
   const environment = argument?.environment ?? chooseEnvironment(args, io)
   const settings = resolveSettings(args, io, environment)
+  const out = outputPath(context, args, settings)
   const exported = await withBackend(context, settings, 'records', (backend) =>
     argument ? ofKey(context, backend, argument) : ofEnvironment(context, backend),
   )
   for (const warning of exported.warnings) await context.warn(`${warning}.`)
   await tellFindings(context, exported.findings)
-  const out = args.text('out')
   if (out === undefined) await print(context, environment, exported)
-  else await save(context, environment, exported, resolve(io.cwd, out))
+  else await save(context, environment, exported, out)
   return hasErrors(exported.findings) ? EXIT.partlyDone : undefined
 }
 

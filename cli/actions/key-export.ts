@@ -23,6 +23,7 @@ import { CliError, usageError } from '../errors.ts'
 import { type KeyArgument, parseKeyArgument, readKey } from '../key-argument.ts'
 import { KEY_PASSPHRASE_FLAG, pathOf } from '../key-material.ts'
 import { createPrivateFile, refuseExisting, replaceFile } from '../output-file.ts'
+import { outputPath } from '../output-path.ts'
 import { readNewPassphrase } from '../passphrase.ts'
 import { printable } from '../render.ts'
 import { settingsForChange, withBackend } from '../session.ts'
@@ -61,6 +62,7 @@ function checkFlags(args: Arguments): void {
 
 async function exportPublic(context: Context, args: Arguments, argument: KeyArgument): Promise<void> {
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = outputPath(context, args, settings)
   const key = await withBackend(context, settings, 'records', (backend) =>
     readKey(backend, argument, context.call),
   )
@@ -72,8 +74,7 @@ async function exportPublic(context: Context, args: Arguments, argument: KeyArgu
   if (!mayProcess(state))
     await context.warn(`${formatVersionRef(version.ref)} is ${state}: nobody should use it.`)
   const facts = { ...factsOf(version), format, ...(format === 'pem' ? { pem: text } : { jwk }) }
-  const out = pathOf(context, args.text('out'))
-  if (out === undefined || out === '-') return context.succeed({ json: facts, text: () => text })
+  if (out === undefined) return context.succeed({ json: facts, text: () => text })
   await replaceFile(out, `${text}\n`, 'public')
   await context.succeed({ json: { ...facts, out }, text: () => `wrote ${printable(out)}` })
 }
@@ -100,6 +101,7 @@ async function exportPrivate(context: Context, args: Arguments, argument: KeyArg
   }
   if (isFile) refuseExisting(out)
   const settings = await settingsForChange(context, args, argument.environment)
+  outputPath(context, args, settings)
   // A passphrase that is refused is refused before anything is opened.
   const passphrase = isEncrypted
     ? await readNewPassphrase(

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { emitToken } from '../emit.ts'
 import { readToken } from '../input.ts'
 import { type KeyArgument, parseKeyArgument, referenceOf, type Use } from '../key-argument.ts'
+import { outputPath } from '../output-path.ts'
 import { printableJson } from '../render.ts'
 import { withKeyring } from '../session.ts'
 
@@ -16,6 +17,7 @@ export const encryptToken: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: ENCRYPTING })
   const signedBy = signerArgument(context, args, 'sign')
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = outputPath(context, args, settings)
   const claims = await readClaims(context, args)
   const { ref, token } = await withKeyring(context, settings, 'secrets', async (keyring) => {
     const encrypter = await keyring.encrypter(referenceOf(argument))
@@ -27,7 +29,7 @@ export const encryptToken: Action = async (context, args) => {
     })
     return { ref: encrypter.ref, token }
   })
-  await emitToken(context, args, 'token', token, { key: formatKeyRef(ref) })
+  await emitToken(context, out, 'token', token, { key: formatKeyRef(ref) })
   return undefined
 }
 

@@ -10,6 +10,7 @@ import { emitToken } from '../emit.ts'
 import { usageError } from '../errors.ts'
 import { readFile, readToken } from '../input.ts'
 import { parseKeyArgument, referenceOf, type Use } from '../key-argument.ts'
+import { outputPath } from '../output-path.ts'
 import { printableJson } from '../render.ts'
 import { withKeyring } from '../session.ts'
 
@@ -20,6 +21,7 @@ const MAX_JWKS_BYTES = 1024 * 1024
 export const signToken: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { use: SIGNING })
   const settings = resolveSettings(args, context.io, argument.environment)
+  const out = outputPath(context, args, settings)
   const claims = await readClaims(context, args)
   const typ = args.text('typ')
   const allowClaims = args.list('allow-claim')
@@ -33,7 +35,7 @@ export const signToken: Action = async (context, args) => {
     }
     return { ref: signer.ref, token: await signer.signJwt(claims, options) }
   })
-  await emitToken(context, args, 'token', token, { key: formatKeyRef(ref) })
+  await emitToken(context, out, 'token', token, { key: formatKeyRef(ref) })
   return undefined
 }
 

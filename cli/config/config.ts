@@ -48,6 +48,7 @@ export interface ConfiguredEnvironment {
 /** A configuration file and those that it includes. */
 export interface Config {
   readonly file: string
+  readonly included: readonly string[]
   readonly environments: ReadonlyMap<string, ConfiguredEnvironment>
 }
 
@@ -80,13 +81,13 @@ export function loadConfig(file: string): Config {
   const members = readField(file).members(FILE_MEMBERS)
   const environments = new Map<string, ConfiguredEnvironment>()
   addEnvironments(environments, members.environments, file)
-  const included = members.include.isAbsent ? [] : members.include.items()
-  for (const item of included) {
-    const path = resolve(dirname(file), item.text())
+  const items = members.include.isAbsent ? [] : members.include.items()
+  const included = items.map((item) => resolve(dirname(file), item.text()))
+  for (const path of included) {
     addEnvironments(environments, readField(path).members(INCLUDED_FILE_MEMBERS).environments, path)
   }
   checkIssuers(environments)
-  return { file, environments }
+  return { file, included, environments }
 }
 
 /** @throws ConfigurationError when the file is not a JSON object, and as readConfigFile */

@@ -10,7 +10,7 @@ import {
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { CONFIG_FILE, type ConfiguredEnvironment, type KeyFile, loadConfig } from './config.ts'
+import { CONFIG_FILE, type Config, type ConfiguredEnvironment, type KeyFile, loadConfig } from './config.ts'
 import { findConfig, variable } from './find.ts'
 
 /** Everything that decides where a command works: flag, else variable, else configuration. */
@@ -22,6 +22,8 @@ export interface Settings {
   readonly issuer?: string
   /** The file that was read; undefined where flags and variables said it all. */
   readonly configFile?: string
+  /** The configuration, and every store and key file that it or the caller names: nothing may be written over them. */
+  readonly ownPaths: readonly string[]
   policyOf(purpose: Purpose, name: string): PolicyOverrides
 }
 
@@ -66,6 +68,7 @@ export function resolveSettings(args: Arguments, io: Io, environment: string): S
     ...(configured?.rootThumbprint === undefined ? {} : { rootThumbprint: configured.rootThumbprint }),
     ...(issuer === undefined ? {} : { issuer }),
     ...(configFile === undefined ? {} : { configFile }),
+    ownPaths: [store, ...keyFilesGiven(args, io), ...pathsOf(config)],
     policyOf: configured?.policyOf ?? (() => ({})),
   }
 }
@@ -99,6 +102,20 @@ export function keyFileGiven(args: Arguments, io: Io): KeyFile | undefined {
     }
   }
   return undefined
+}
+
+/** Those that are passed over included. */
+function keyFilesGiven(args: Arguments, io: Io): readonly string[] {
+  const given = KEY_FILES.flatMap(({ kind, variable: name }) => [args.text(kind), variable(io, name)])
+  return given.filter((path) => path !== undefined && path !== '-').map((path) => resolve(io.cwd, path ?? ''))
+}
+
+function pathsOf(config: Config | undefined): readonly string[] {
+  if (!config) return []
+  const backends = [...config.environments.values()].map(({ backend }) => backend)
+  const local = backends.filter((backend) => backend.kind === 'local')
+  const paths = local.flatMap(({ store, keyFile }) => (keyFile ? [store, keyFile.path] : [store]))
+  return [config.file, ...config.included, ...paths]
 }
 
 function localBackendOf(

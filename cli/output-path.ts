@@ -1,0 +1,57 @@
+import { realpathSync, statSync } from 'node:fs'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import type { Arguments } from './arguments.ts'
+import type { Settings } from './config/settings.ts'
+import type { Context } from './context.ts'
+import { CliError, usageError } from './errors.ts'
+import { requireRegular } from './output-file.ts'
+
+/**
+ * Where `--out` says that the result goes; undefined for stdout. To be called before any work is done: what cannot be
+ * delivered is not made.
+ *
+ * @throws CliError `usage` for what this environment lives on (its store, its key files, the configuration) and for what is
+ *   no file; `unavailable` when stdout is closed
+ */
+export function outputPath(context: Context, args: Arguments, settings: Settings): string | undefined {
+  const out = args.text('out')
+  if (out === undefined || out === '-') {
+    requireStdout(context)
+    return undefined
+  }
+  const path = resolve(context.io.cwd, out)
+  const real = realPathOf(path)
+  const own = settings.ownPaths.find((one) => isWithin(realPathOf(one), real))
+  if (own !== undefined) {
+    const what = own === path ? 'is' : `is, or is inside, ${own}, which is`
+    throw usageError(
+      `${path} ${what} what keyturn itself works with, and is not overwritten`,
+      'Name another file',
+    )
+  }
+  const stats = statSync(real, { throwIfNoEntry: false })
+  if (stats) requireRegular(path, stats)
+  return path
+}
+
+function requireStdout({ io }: Context): void {
+  if (!io.stdout.isClosed) return
+  throw new CliError('unavailable', 'stdout is closed, and what would go there would be lost', {
+    advice: 'Open it, or name a file with --out',
+  })
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  // On Windows, another drive is an absolute way.
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+/** Where a path leads once it exists: through the links in as much of it as there is, and as this user may see. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    return path === dirname(path) ? path : join(realPathOf(dirname(path)), basename(path))
+  }
+}
