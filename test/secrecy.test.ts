@@ -38,12 +38,15 @@ describe('the canary', () => {
   it('watches this very process', () => {
     expect(process.env.KEYTURN_CANARY_LOG).toBeTruthy()
     expect(Reflect.get(process, Symbol.for('keyturn.canary'))).toBe(true)
+    // The test runner replaces the console after the canary was loaded.
+    expect(Reflect.get(console, Symbol.for('keyturn.canary'))).toBe(true)
   })
 
   it.each([
     ['stdout', `process.stdout.write('it is ' + secret.export().toString('hex'))`],
     ['stderr', `process.stderr.write(secret.export().toString('base64'))`],
     ['the console', `console.log('d = ' + d)`],
+    ['an object on the console', `console.debug({ key: { d } })`],
     ['a file', `writeFileSync(process.argv[2] + '/leak', bytes)`],
     [
       'a file handle',

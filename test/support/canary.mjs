@@ -5,12 +5,14 @@ import childProcess from 'node:child_process'
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { format } from 'node:util'
 
 const LOG = process.env.KEYTURN_CANARY_LOG
 const MOST_SECRETS = 2_000
 const LEAST_BYTES = 16
 // Files whose purpose is to hold a key, by what they say of themselves.
 const KEY_FILES = /"format": ?"keyturn-(master|role)-key\/1"/
+const WATCHING = Symbol.for('keyturn.canary')
 const { appendFileSync } = fs
 const needles = new Map()
 
@@ -93,6 +95,14 @@ function watchKeys() {
   }
 }
 
+function watchConsole(one) {
+  if (one[WATCHING]) return
+  for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir', 'table']) {
+    wrap(one, name, (...args) => search('the console', format(...args)))
+  }
+  Object.defineProperty(one, WATCHING, { value: true })
+}
+
 function watchExits() {
   wrap(fs, 'writeFileSync', (_, data) => search('a file (writeFileSync)', data))
   wrap(fs, 'appendFileSync', (_, data) => search('a file (appendFileSync)', data))
@@ -100,11 +110,17 @@ function watchExits() {
   wrap(fs.promises, 'writeFile', (_, data) => search('a file (promises.writeFile)', data))
   wrap(process.stdout, 'write', (data) => search('stdout', data))
   wrap(process.stderr, 'write', (data) => search('stderr', data))
-  for (const name of ['log', 'info', 'warn', 'error', 'debug']) {
-    wrap(console, name, (...args) => {
-      for (const one of args) search('the console', one)
-    })
-  }
+  watchConsole(globalThis.console)
+  // A test runner puts a console of its own in place of Node's.
+  let current = globalThis.console
+  Object.defineProperty(globalThis, 'console', {
+    configurable: true,
+    get: () => current,
+    set: (other) => {
+      current = other
+      watchConsole(current)
+    },
+  })
   for (const name of ['spawn', 'spawnSync', 'execFile', 'execFileSync', 'fork']) {
     wrap(childProcess, name, (_, args) =>
       search('process arguments', Array.isArray(args) ? args.join(' ') : ''),
@@ -126,7 +142,6 @@ async function watchFileHandles() {
   await handle.close()
 }
 
-const WATCHING = Symbol.for('keyturn.canary')
 if (LOG && !process[WATCHING]) {
   process[WATCHING] = true
   search('own process arguments', process.argv.join(' '))
