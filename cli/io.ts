@@ -3,8 +3,6 @@ import type { Readable } from 'node:stream'
 /** Somewhere to write to. A reader that went away is no error: the command still finishes. */
 export interface Sink {
   readonly isTTY: boolean
-  /** Nobody gave it to this process: whatever is written is lost without an error. */
-  readonly isClosed?: boolean
   /** Resolves when the chunk is on its way. @throws when it cannot be written */
   write(chunk: string | Uint8Array): Promise<void>
 }

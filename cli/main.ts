@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { constants, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
 import { CliError } from './errors.ts'
 import type { Io, Sink, Terminal } from './io.ts'
@@ -13,7 +13,7 @@ process.once('SIGINT', () => {
   interrupted.abort(new CliError('interrupted', 'interrupted', { advice }))
 })
 
-function sinkOf(stream: NodeJS.WriteStream & { readonly fd: number }): Sink {
+function sinkOf(stream: NodeJS.WriteStream): Sink {
   let isGone = false
   // Without a listener, a reader that went away (head, less) would crash the process in the middle of its work.
   stream.on('error', () => {
@@ -21,9 +21,6 @@ function sinkOf(stream: NodeJS.WriteStream & { readonly fd: number }): Sink {
   })
   return {
     isTTY: stream.isTTY,
-    get isClosed() {
-      return isClosed(stream.fd)
-    },
     write: (chunk) =>
       new Promise((resolve, reject) => {
         if (isGone) return resolve()
@@ -38,20 +35,6 @@ function sinkOf(stream: NodeJS.WriteStream & { readonly fd: number }): Sink {
             )
         })
       }),
-  }
-}
-
-/**
- * Where the caller closed a standard stream, Node opens /dev/null for reading and writing, and everything seems to be
- * written. Told on Linux only; shells open /dev/null for writing alone.
- */
-function isClosed(fd: number): boolean {
-  try {
-    if (readlinkSync(`/proc/self/fd/${fd}`) !== '/dev/null') return false
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0'
-    return (Number.parseInt(flags, 8) & constants.O_RDWR) !== 0
-  } catch {
-    return false
   }
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import type { Arguments } from './arguments.ts'
 import type { Settings } from './config/settings.ts'
 import type { Context } from './context.ts'
-import { CliError, usageError } from './errors.ts'
+import { usageError } from './errors.ts'
 import { requireRegular } from './output-file.ts'
 
 /**
@@ -11,14 +11,11 @@ import { requireRegular } from './output-file.ts'
  * delivered is not made.
  *
  * @throws CliError `usage` for what this environment lives on (its store, its key files, the configuration) and for what is
- *   no file; `unavailable` when stdout is closed
+ *   no file
  */
 export function outputPath(context: Context, args: Arguments, settings: Settings): string | undefined {
   const out = args.text('out')
-  if (out === undefined || out === '-') {
-    requireStdout(context)
-    return undefined
-  }
+  if (out === undefined || out === '-') return undefined
   const path = resolve(context.io.cwd, out)
   const real = realPathOf(path)
   const own = settings.ownPaths.find((one) => isWithin(realPathOf(one), real))
@@ -32,13 +29,6 @@ export function outputPath(context: Context, args: Arguments, settings: Settings
   const stats = statSync(real, { throwIfNoEntry: false })
   if (stats) requireRegular(path, stats)
   return path
-}
-
-function requireStdout({ io }: Context): void {
-  if (!io.stdout.isClosed) return
-  throw new CliError('unavailable', 'stdout is closed, and what would go there would be lost', {
-    advice: 'Open it, or name a file with --out',
-  })
 }
 
 function isWithin(folder: string, path: string): boolean {

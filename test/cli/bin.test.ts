@@ -98,15 +98,13 @@ describe('the command as it is shipped', () => {
 
   it.skipIf(process.platform !== 'linux')('fails when there is nowhere to put the result', () => {
     const sign = 'keyturn token sign piped -e production --claims {} --audience a --expires-in 5m'
-    const closed = shell(`${sign} >&-`)
-    expect(closed.stderr).toContain('stdout is closed')
-    expect(closed.status).toBe(7)
     const readOnly = shell(`${sign} 1< master-key.json`)
     expect(readOnly.stderr).toContain('the output cannot be written')
     expect(readOnly.status).toBe(7)
     expect(shell(`${sign} > /dev/null`)).toMatchObject({ status: 0, stderr: '' })
+    // Whoever starts a process without looking at what it prints opens /dev/null for reading and writing.
+    expect(shell(`${sign} 1<> /dev/null`)).toMatchObject({ status: 0, stderr: '' })
     expect(shell(`${sign} | true; exit \${PIPESTATUS[0]}`)).toMatchObject({ status: 0, stderr: '' })
-    expect(shell('keyturn rotate piped -e production >&-').status).toBe(0)
   })
 
   it('ends with 130 when it is interrupted, and says that the outcome is open', async () => {

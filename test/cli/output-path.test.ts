@@ -158,12 +158,3 @@ describe('any other file', () => {
     expect(stdout).toContain('\\u{1b}')
   })
 })
-
-describe('stdout that nobody gave to the process', () => {
-  it.each(Object.entries(writing))('keeps %s from doing what would be lost', async (_, line) => {
-    const { code, stderr } = await world.keyturn(line, { ...inputOf(line), isClosed: true })
-    expect(stderr).toContain('stdout is closed, and what would go there would be lost')
-    expect(code).toBe(7)
-    await world.done(`${line} --out anywhere`, { ...inputOf(line), isClosed: true })
-  })
-})

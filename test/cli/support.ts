@@ -22,8 +22,6 @@ export interface Input {
   readonly cwd?: string
   /** Whether stdout and stderr are a terminal. */
   readonly isTTY?: boolean
-  /** Whether stdout is closed. */
-  readonly isClosed?: boolean
   /** What the person at the terminal answers, in order. Nobody is there unless given; then stdin is the terminal too. */
   readonly answers?: readonly string[]
   readonly signal?: AbortSignal
@@ -92,7 +90,7 @@ async function runLine(world: World, line: string, input: Input): Promise<Outcom
     stdin: Object.assign(stdin instanceof Readable ? stdin : streamOf(stdin), {
       isTTY: stdin === '' && answers !== undefined,
     }),
-    stdout: Object.assign(stdout, { isClosed: input.isClosed ?? false }),
+    stdout,
     stderr,
     env: { ...environmentOf(world.folder), ...env },
     cwd: input.cwd ?? world.folder,
