@@ -36,6 +36,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'src/jwks/import.ts',
   ],
   'src/jwks/import.ts': ['src/errors.ts', 'src/key', 'src/material'],
+  'src/metrics': ['src/errors.ts', 'src/key', 'src/backend', 'src/rotation'],
   'src/index.ts': ['*'],
   cli: ['src/index.ts'],
 }

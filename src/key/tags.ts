@@ -12,6 +12,7 @@ import {
   type VersionRecord,
 } from './record.ts'
 import {
+  formatVersionRef,
   type Purpose,
   parseEnvironment,
   parseName,
@@ -76,6 +77,18 @@ export function formatTags(version: Omit<TaggedVersion, 'events'>): Tags {
     ...(content === undefined ? {} : { content }),
     ...(managedBy === undefined ? {} : { 'managed-by': managedBy }),
   })
+}
+
+/**
+ * What the tags of a version say, as one line for a field of the resource that is written apart from its tags: a reader
+ * that finds both compares them. Without `managed-by` and events, which change.
+ */
+export function formatDescription(version: Omit<TaggedVersion, 'events'>): string {
+  const { managedBy: _, ...lasting } = version
+  const inReference = ['environment', 'purpose', 'name', 'version'].map((name) => TAG_PREFIX + name)
+  const rest = Object.entries(formatTags(lasting)).filter(([name]) => !inReference.includes(name))
+  const words = rest.map(([name, value]) => `${name.slice(TAG_PREFIX.length)}=${value}`)
+  return ['keyturn', formatVersionRef(version.ref), ...words].join(' ')
 }
 
 /**

@@ -7,6 +7,7 @@ import type { ConformanceHarness, StoredEdit } from '../../src/backend/conforman
 import { createLocalEnvironment, openLocalBackend } from '../../src/backend/local/index.ts'
 import { entryName, keyLog, secretPath } from '../../src/backend/log/layout.ts'
 import type { VersionRecord } from '../../src/key/record.ts'
+import { copyTree } from '../support/copy-tree.ts'
 
 /** A store in a temporary directory, with a master key file for each environment. */
 export interface LocalFixture {
@@ -197,7 +198,7 @@ function editsOf(fixture: LocalFixture): readonly StoredEdit[] {
         })
         const folder = fixture.file(keyLog(version.ref))
         fs.rmSync(folder, { recursive: true })
-        fs.cpSync(fixture.file(keyLog(ref)), folder, { recursive: true })
+        copyTree(fixture.file(keyLog(ref)), folder)
         for (const name of fs.readdirSync(folder)) fs.chmodSync(join(folder, name), 0o640)
         fs.chmodSync(folder, 0o750)
         return join(folder, entryName(1))

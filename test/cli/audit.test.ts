@@ -1,5 +1,6 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { copyTree } from '../support/copy-tree.ts'
 import { createProduction, createWorld, type World } from './support.ts'
 
 let world: World
@@ -74,10 +75,10 @@ describe('keyturn audit verify', () => {
   })
 
   it('says that a store was rolled back, in another process as well', async () => {
-    cpSync(world.path('keys'), world.path('backup'), { recursive: true })
+    copyTree(world.path('keys'), world.path('backup'))
     await world.done('rotate tokens -e production')
     rmSync(world.path('keys'), { recursive: true })
-    cpSync(world.path('backup'), world.path('keys'), { recursive: true })
+    copyTree(world.path('backup'), world.path('keys'))
     const show = await world.keyturn('key show tokens -e production --output json')
     expect([show.code, show.errorCode()]).toEqual([9, 'rolled-back'])
     const { code, found } = await findings()

@@ -4,6 +4,7 @@ import { InvalidInputError } from '../../src/errors.ts'
 import { stateOf } from '../../src/key/lifecycle.ts'
 import type { VersionEvent } from '../../src/key/record.ts'
 import {
+  formatDescription,
   formatEventTag,
   formatTags,
   hasOurTags,
@@ -171,5 +172,26 @@ describe('tags', () => {
   ])('are refused where %s is %j', (name, value) => {
     expect(() => parseTags({ ...GOOD, [name]: value })).toThrow()
     expect(() => parseTags({ ...GOOD, [name]: value })).toThrow(new RegExp(`${name}|the format`))
+  })
+})
+
+describe('the description', () => {
+  it('is one line, and the same for tags that say the same', () => {
+    fc.assert(
+      fc.property(tagged, (version) => {
+        const { managedBy: _, ...lasting } = version
+        expect(formatDescription(version)).toBe(formatDescription(lasting))
+        expect(formatDescription(version)).toMatch(/^keyturn [a-z0-9/@-]+( [a-z-]+=[a-z0-9_-]+)+$/)
+      }),
+    )
+  })
+
+  it('differs wherever the lasting tags differ', () => {
+    fc.assert(
+      fc.property(tagged, tagged, ({ managedBy: _, ...one }, { managedBy: __, ...other }) => {
+        const areSame = JSON.stringify(formatTags(one)) === JSON.stringify(formatTags(other))
+        expect(formatDescription(one) === formatDescription(other)).toBe(areSame)
+      }),
+    )
   })
 })

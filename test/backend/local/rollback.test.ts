@@ -7,6 +7,7 @@ import { RolledBackError } from '../../../src/errors.ts'
 import { parseKeyRef } from '../../../src/key/ref.ts'
 import { draftFor } from '../../backends/drafts.ts'
 import { createLocalFixture, type LocalFixture } from '../../backends/local.ts'
+import { copyTree } from '../../support/copy-tree.ts'
 
 const TOKENS = parseKeyRef('production/sign/tokens')
 let fixture: LocalFixture
@@ -61,7 +62,7 @@ describe('a host that has seen a history', () => {
 
   it('refuses a fork: a genuine entry in the place of another genuine one', async () => {
     const copy = join(fixture.folder, 'copy')
-    fs.cpSync(fixture.store, copy, { recursive: true, preserveTimestamps: true })
+    copyTree(fixture.store, copy)
     fs.rmSync(join(copy, 'production/sign/tokens/log/000003.json'))
     await (await open()).readKey(TOKENS)
     const masterKeyFile = fixture.masterKeyFile('production')
