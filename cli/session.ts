@@ -72,7 +72,7 @@ export async function backendConfigOf(
   context: Context,
   settings: Settings,
   access: Access,
-): Promise<BackendConfig> {
+): Promise<LocalConfig> {
   const { environment, store, rootThumbprint } = settings
   const opened = {
     kind: 'local',
@@ -89,7 +89,7 @@ export async function backendConfigOf(
 }
 
 /** The root that a key file or a passphrase stands for, where no configuration pins one. */
-async function rootVouchedFor(config: BackendConfig, environment: string): Promise<string> {
+async function rootVouchedFor(config: LocalConfig, environment: string): Promise<string> {
   const { recoverRootThumbprint, showLocalEnvironment } = await loadLocalBackend()
   if (!config.passphrase) return (await showLocalEnvironment(config, environment)).rootThumbprint
   const protection = { kind: 'passphrase', passphrase: await config.passphrase() } as const
@@ -108,7 +108,8 @@ export function actorOf(args: Arguments): string {
   }
 }
 
-type Keys = Pick<BackendConfig, 'masterKeyFile' | 'passphrase' | 'roleKeyFile'>
+type LocalConfig = Extract<BackendConfig, { readonly kind: 'local' }>
+type Keys = Pick<LocalConfig, 'masterKeyFile' | 'passphrase' | 'roleKeyFile'>
 
 async function keysFor(context: Context, settings: Settings, access: Access): Promise<Keys> {
   const { keyFile, rootThumbprint } = settings

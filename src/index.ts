@@ -1,5 +1,6 @@
 // The public API. Everything that is exported here is documented where it is defined; nothing is defined here.
 
+export type { AwsKmsBackendConfig, KmsClientLike } from './backend/aws-kms/config.ts'
 export type {
   Backend,
   CallOptions,

@@ -16,7 +16,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/backend/conformance.ts': ['src/backend/conformance'],
   'src/backend/log': ['src/errors.ts', 'src/key', 'src/material', 'src/backend'],
   'src/backend/local': ['src/errors.ts', 'src/key', 'src/material', 'src/backend', 'src/backend/log'],
-  'src/backend/open.ts': ['src/errors.ts', 'src/key', 'src/backend', 'src/backend/local'],
+  'src/backend/aws-kms': ['src/errors.ts', 'src/key', 'src/material', 'src/backend'],
+  'src/backend/open.ts': [
+    'src/errors.ts',
+    'src/key',
+    'src/backend',
+    'src/backend/local',
+    'src/backend/aws-kms',
+  ],
   'src/rotation': ['src/errors.ts', 'src/key', 'src/backend'],
   'src/keyring': [
     'src/errors.ts',

@@ -165,7 +165,8 @@ function parseBackend(field: Field, file: string): ConfiguredBackend {
 
 function refuseKind(field: Field, kind: string): never {
   const name = CLOUD_PACKAGES[kind]
-  const kinds = BACKEND_KINDS.join(', ')
+  // What the library opens, and this file cannot describe yet.
+  const kinds = BACKEND_KINDS.filter((one) => !Object.hasOwn(CLOUD_PACKAGES, one)).join(', ')
   if (name === undefined)
     return field.refuse(`is no kind of backend: ${JSON.stringify(kind)}`, `Use ${kinds}`)
   return field.refuse(

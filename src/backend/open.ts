@@ -1,11 +1,12 @@
 import { ConfigurationError } from '../errors.ts'
 import { quote } from '../key/ref.ts'
+import type { AwsKmsBackendConfig } from './aws-kms/config.ts'
 import type { Backend } from './backend.ts'
 import { guardBackend } from './guard.ts'
 import type { LocalBackendConfig } from './local/index.ts'
 
 /** How to open a backend: its `kind`, and the fields that belong to that kind. */
-export type BackendConfig = LocalBackendConfig
+export type BackendConfig = LocalBackendConfig | AwsKmsBackendConfig
 
 type Opener<Kind extends BackendConfig['kind']> = (
   config: Extract<BackendConfig, { readonly kind: Kind }>,
@@ -16,6 +17,8 @@ type Opener<Kind extends BackendConfig['kind']> = (
 const OPENERS: { readonly [Kind in BackendConfig['kind']]: Opener<Kind> } = {
   local: async (config, environment) =>
     (await import('./local/index.ts')).openLocalBackend(config, environment),
+  'aws-kms': async (config, environment) =>
+    (await import('./aws-kms/index.ts')).openAwsKmsBackend(config, environment),
 }
 
 export const BACKEND_KINDS: readonly string[] = Object.keys(OPENERS)
@@ -39,10 +42,18 @@ export async function openBackend(config: BackendConfig, environment: string): P
     })
   }
   try {
-    return guardBackend(await OPENERS[kind](config, environment))
+    return guardBackend(await openKind(kind, config, environment))
   } catch (error) {
     throw explainMissingPackage(error, kind) ?? error
   }
+}
+
+function openKind<Kind extends BackendConfig['kind']>(
+  kind: Kind,
+  config: Extract<BackendConfig, { readonly kind: Kind }>,
+  environment: string,
+): Promise<Backend> {
+  return OPENERS[kind](config, environment)
 }
 
 /** SDKs are optional dependencies: what Node says when one is not installed, as something to do about it. */
