@@ -13,6 +13,7 @@ export const showEnvironment: Action = async (context, args) => {
   const { configFile, keyFile, issuer = `urn:keyturn:${environment}` } = settings
   const { store, rootThumbprint, epoch, protection, keys, entries, head } = summary
   const createdAt = formatInstant(summary.createdAt)
+  const masterKeyCreatedAt = formatInstant(summary.masterKeyCreatedAt)
   await context.succeed({
     json: {
       environment,
@@ -22,6 +23,7 @@ export const showEnvironment: Action = async (context, args) => {
       rootThumbprint,
       epoch,
       createdAt,
+      masterKeyCreatedAt,
       protection,
       ...(keyFile ? { keyFile } : {}),
       keys,
@@ -36,7 +38,7 @@ export const showEnvironment: Action = async (context, args) => {
         'root thumbprint': rootThumbprint,
         epoch: String(epoch),
         created: createdAt,
-        'master key': protection === 'passphrase' ? 'protected by a passphrase' : 'in a key file',
+        'master key': `${protection === 'passphrase' ? 'protected by a passphrase' : 'in a key file'}, made ${masterKeyCreatedAt}`,
         'this host has': keyFile ? `${keyFile.kind.replaceAll('-', ' ')} ${keyFile.path}` : 'no key file',
         keys: String(keys),
         log: `${entries} entries, head ${head}`,

@@ -43,6 +43,7 @@ describe('--output json', () => {
       rootThumbprint: KID,
       epoch: 1,
       createdAt: AT,
+      masterKeyCreatedAt: AT,
       protection: 'key-file',
       keyFile: { kind: 'master-key-file', path: world.path('production.master-key.json') },
       keys: 2,

@@ -168,6 +168,8 @@ export interface EnvironmentSummary {
   readonly rootThumbprint: string
   readonly epoch: number
   readonly createdAt: Instant
+  /** When the present master key was made: at the last rekey, or with the environment. */
+  readonly masterKeyCreatedAt: Instant
   readonly protection: 'key-file' | 'passphrase'
   readonly keys: number
   readonly entries: number
@@ -187,6 +189,7 @@ export async function showLocalEnvironment(
     rootThumbprint: record.root.thumbprint,
     epoch: record.epoch,
     createdAt: record.createdAt,
+    masterKeyCreatedAt: record.masterKeyCreatedAt,
     protection: record.protection.kind === 'passphrase' ? 'passphrase' : 'key-file',
     keys: record.keys.size,
     entries: record.entries,

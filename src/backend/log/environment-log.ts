@@ -27,6 +27,8 @@ export interface EnvironmentRecord {
   /** Counts the master keys that this environment has had. */
   readonly epoch: number
   readonly createdAt: Instant
+  /** When the present master key was made. */
+  readonly masterKeyCreatedAt: Instant
   /** How the master key is protected; read by the backend that holds it. */
   readonly protection: JsonObject
   /** Names the environment for good: the thumbprint of its first root. */
@@ -185,12 +187,14 @@ function parseCreated(
   parseAttribution(body)
   const rootJwk = rootJwkOf(entry)
   const root = { thumbprint: thumbprintOf(rootJwk), key: importPublicJwk(rootJwk) }
+  const createdAt = parseInstant(stringMember(body, 'at'))
   return {
     environment,
     root,
     rootJwk,
     epoch: 1,
-    createdAt: parseInstant(stringMember(body, 'at')),
+    createdAt,
+    masterKeyCreatedAt: createdAt,
     protection: checkMembers(body.protection, 'the protection', [], Object.keys(body.protection ?? {})),
     lineage: root.thumbprint,
   }
