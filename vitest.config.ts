@@ -9,6 +9,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       { find: /^keyturn$/, replacement: source('./src/index.ts') },
       { find: /^keyturn\/local$/, replacement: source('./src/backend/local/index.ts') },
       { find: /^keyturn\/aws-kms$/, replacement: source('./src/backend/aws-kms/index.ts') },
+      { find: /^keyturn\/gcp-kms$/, replacement: source('./src/backend/gcp-kms/index.ts') },
       { find: /^keyturn\/conformance$/, replacement: source('./src/backend/conformance.ts') },
     ],
   },

@@ -17,6 +17,8 @@ export type {
 export { isFinding } from './backend/backend.ts'
 export type { Change, CreatedMaterial, FoundKeys, KeyMaterial, RecordStore } from './backend/compose.ts'
 export { composeBackend } from './backend/compose.ts'
+export type { GcpKmsClient } from './backend/gcp-kms/client.ts'
+export type { GcpKmsBackendConfig } from './backend/gcp-kms/config.ts'
 export { guardBackend } from './backend/guard.ts'
 export type { BackendConfig } from './backend/open.ts'
 export { BACKEND_KINDS, loadLocalBackend, openBackend } from './backend/open.ts'

@@ -17,12 +17,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/backend/log': ['src/errors.ts', 'src/key', 'src/material', 'src/backend'],
   'src/backend/local': ['src/errors.ts', 'src/key', 'src/material', 'src/backend', 'src/backend/log'],
   'src/backend/aws-kms': ['src/errors.ts', 'src/key', 'src/material', 'src/backend'],
+  'src/backend/gcp-kms': ['src/errors.ts', 'src/key', 'src/material', 'src/backend'],
   'src/backend/open.ts': [
     'src/errors.ts',
     'src/key',
     'src/backend',
     'src/backend/local',
     'src/backend/aws-kms',
+    'src/backend/gcp-kms',
   ],
   'src/rotation': ['src/errors.ts', 'src/key', 'src/backend'],
   'src/keyring': [

@@ -2,11 +2,12 @@ import { ConfigurationError } from '../errors.ts'
 import { quote } from '../key/ref.ts'
 import type { AwsKmsBackendConfig } from './aws-kms/config.ts'
 import type { Backend } from './backend.ts'
+import type { GcpKmsBackendConfig } from './gcp-kms/config.ts'
 import { guardBackend } from './guard.ts'
 import type { LocalBackendConfig } from './local/index.ts'
 
 /** How to open a backend: its `kind`, and the fields that belong to that kind. */
-export type BackendConfig = LocalBackendConfig | AwsKmsBackendConfig
+export type BackendConfig = LocalBackendConfig | AwsKmsBackendConfig | GcpKmsBackendConfig
 
 type Opener<Kind extends BackendConfig['kind']> = (
   config: Extract<BackendConfig, { readonly kind: Kind }>,
@@ -19,6 +20,8 @@ const OPENERS: { readonly [Kind in BackendConfig['kind']]: Opener<Kind> } = {
     (await import('./local/index.ts')).openLocalBackend(config, environment),
   'aws-kms': async (config, environment) =>
     (await import('./aws-kms/index.ts')).openAwsKmsBackend(config, environment),
+  'gcp-kms': async (config, environment) =>
+    (await import('./gcp-kms/index.ts')).openGcpKmsBackend(config, environment),
 }
 
 export const BACKEND_KINDS: readonly string[] = Object.keys(OPENERS)
