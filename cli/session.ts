@@ -1,22 +1,17 @@
-import { accessSync, constants } from 'node:fs'
-import { homedir, hostname, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { hostname, userInfo } from 'node:os'
 import {
   type Backend,
   type BackendConfig,
-  ConfigurationError,
   type Keyring,
   type KeyringOptions,
-  loadLocalBackend,
   openBackend,
   openKeyring,
 } from '../src/index.ts'
 import type { Arguments } from './arguments.ts'
-import { variable } from './config/find.ts'
+import { readKeyPolicy } from './config/read.ts'
 import { describeSettings, resolveSettings, type Settings } from './config/settings.ts'
 import type { Context } from './context.ts'
-import type { Io } from './io.ts'
-import { readPassphrase } from './passphrase.ts'
+import { localConfigOf } from './local-session.ts'
 
 /**
  * What a command opens an environment with. `records`: only the pinned root, so that a host without secrets can do it.
@@ -68,32 +63,17 @@ export async function settingsForChange(
   return settings
 }
 
+/** How to open the backend that the settings name. */
 export async function backendConfigOf(
   context: Context,
   settings: Settings,
   access: Access,
-): Promise<LocalConfig> {
-  const { environment, store, rootThumbprint } = settings
-  const opened = {
-    kind: 'local',
-    store,
-    rootThumbprint,
-    ...(await keysFor(context, settings, access)),
-  } as const
-  const { createSeenFile } = await loadLocalBackend()
-  const root = rootThumbprint ?? (await rootVouchedFor(opened, environment))
-  const seen = createSeenFile(join(stateFolder(context.io), `seen-${root}`), (error) => {
-    void context.warn(`${error.message}. Roll-backs of the store go unnoticed until that is put right.`)
-  })
-  return { ...opened, rootThumbprint: root, seen }
-}
-
-/** The root that a key file or a passphrase stands for, where no configuration pins one. */
-async function rootVouchedFor(config: LocalConfig, environment: string): Promise<string> {
-  const { recoverRootThumbprint, showLocalEnvironment } = await loadLocalBackend()
-  if (!config.passphrase) return (await showLocalEnvironment(config, environment)).rootThumbprint
-  const protection = { kind: 'passphrase', passphrase: await config.passphrase() } as const
-  return (await recoverRootThumbprint({ store: config.store, environment, protection })).rootThumbprint
+): Promise<BackendConfig> {
+  const { backend } = settings
+  if (backend.kind === 'local') return localConfigOf(context, settings, access)
+  // Only what makes keys gives them a policy.
+  if (backend.keyPolicyFile === undefined || access !== 'secrets') return backend.config
+  return { ...backend.config, keyPolicy: readKeyPolicy(backend.keyPolicyFile) }
 }
 
 /** Who asks, for the record, unless `--actor` says so. */
@@ -106,52 +86,6 @@ export function actorOf(args: Arguments): string {
     // A user without an entry in the password file, as in many containers.
     return `uid ${process.getuid?.() ?? 'unknown'}@${hostname()}`
   }
-}
-
-type LocalConfig = Extract<BackendConfig, { readonly kind: 'local' }>
-type Keys = Pick<LocalConfig, 'masterKeyFile' | 'passphrase' | 'roleKeyFile'>
-
-async function keysFor(context: Context, settings: Settings, access: Access): Promise<Keys> {
-  const { keyFile, rootThumbprint } = settings
-  // Without a pin, the key file is what says which root is the right one.
-  if (access === 'records' && rootThumbprint !== undefined) return {}
-  if (keyFile && (access !== 'whatever-there-is' || isReadable(keyFile.path))) {
-    return keysOf(context, settings, keyFile.kind, keyFile.path)
-  }
-  if (access === 'secrets') return askedFor(context, settings)
-  if (access === 'whatever-there-is') {
-    await context.note('Secrets are not opened: there is no key file that this user may read.')
-  }
-  return {}
-}
-
-function isReadable(path: string): boolean {
-  if (path === '-') return true
-  try {
-    accessSync(path, constants.R_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function keysOf(context: Context, { environment }: Settings, kind: string, path: string): Keys {
-  if (kind === 'master-key-file') return { masterKeyFile: path }
-  if (kind === 'role-key-file') return { roleKeyFile: path }
-  return { passphrase: once(() => readPassphrase(context, environment, path)) }
-}
-
-/** No key file was named: an environment that a passphrase protects is opened by asking for it. */
-async function askedFor(context: Context, settings: Settings): Promise<Keys> {
-  const { environment, store, rootThumbprint } = settings
-  const { showLocalEnvironment } = await loadLocalBackend()
-  const { protection } = await showLocalEnvironment({ store, rootThumbprint }, environment)
-  if (protection === 'passphrase')
-    return { passphrase: once(() => readPassphrase(context, environment, undefined)) }
-  throw new ConfigurationError(`this needs the master key of ${environment}, and nothing says where it is`, {
-    advice:
-      'Name its file with --master-key-file or KEYTURN_MASTER_KEY_FILE; or a role key with --role-key-file',
-  })
 }
 
 function keyringOptionsOf(context: Context, settings: Settings, backend: Backend): KeyringOptions {
@@ -169,24 +103,5 @@ function keyringOptionsOf(context: Context, settings: Settings, backend: Backend
     onWarning: ({ message }) => {
       void context.warn(message)
     },
-  }
-}
-
-/** Where this host remembers how far it has seen each log. */
-function stateFolder(io: Io): string {
-  const own = variable(io, 'KEYTURN_STATE_DIR')
-  if (own !== undefined) return own
-  const shared = variable(io, 'XDG_STATE_HOME')
-  return shared === undefined
-    ? join(variable(io, 'HOME') ?? homedir(), '.local', 'state', 'keyturn')
-    : join(shared, 'keyturn')
-}
-
-/** A passphrase is asked for once, however often a store is opened. */
-function once<T>(read: () => Promise<T>): () => Promise<T> {
-  let reading: Promise<T> | undefined
-  return () => {
-    reading ??= read()
-    return reading
   }
 }

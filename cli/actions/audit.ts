@@ -12,8 +12,9 @@ import { chooseEnvironment, resolveSettings, type Settings } from '../config/set
 import type { Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { collectKeys, hasErrors, tellFindings } from '../findings.ts'
+import { localConfigOf } from '../local-session.ts'
 import { renderTable } from '../render.ts'
-import { backendConfigOf, withBackend } from '../session.ts'
+import { withBackend } from '../session.ts'
 import { viewFinding } from '../views.ts'
 
 /** A log that was followed from its first entry to its last. */
@@ -71,7 +72,7 @@ async function examine(context: Context, settings: Settings, backend: Backend): 
   for await (const finding of backend.diagnose({}, context.call)) findings.push(finding)
   const { showLocalEnvironment } = await loadLocalBackend()
   const { entries, head } = await showLocalEnvironment(
-    await backendConfigOf(context, settings, 'records'),
+    await localConfigOf(context, settings, 'records'),
     environment,
   )
   const { keys } = await collectKeys(backend, {}, context.call)

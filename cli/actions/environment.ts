@@ -1,16 +1,18 @@
 import { resolve } from 'node:path'
 import { formatInstant, loadLocalBackend, parsePurpose } from '../../src/index.ts'
 import type { Action } from '../command.ts'
-import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
+import { chooseEnvironment, requireLocal, resolveSettings } from '../config/settings.ts'
+import { localConfigOf } from '../local-session.ts'
 import { printable, renderFacts } from '../render.ts'
-import { backendConfigOf, settingsForChange } from '../session.ts'
+import { settingsForChange } from '../session.ts'
 
 export const showEnvironment: Action = async (context, args) => {
   const environment = chooseEnvironment(args, context.io)
   const settings = resolveSettings(args, context.io, environment)
+  const { keyFile } = requireLocal(settings)
   const { showLocalEnvironment } = await loadLocalBackend()
-  const summary = await showLocalEnvironment(await backendConfigOf(context, settings, 'records'), environment)
-  const { configFile, keyFile, issuer = `urn:keyturn:${environment}` } = settings
+  const summary = await showLocalEnvironment(await localConfigOf(context, settings, 'records'), environment)
+  const { configFile, issuer = `urn:keyturn:${environment}` } = settings
   const { store, rootThumbprint, epoch, protection, keys, entries, head } = summary
   const createdAt = formatInstant(summary.createdAt)
   const masterKeyCreatedAt = formatInstant(summary.masterKeyCreatedAt)
@@ -53,7 +55,7 @@ export const createRoleKey: Action = async (context, args) => {
   const path = resolve(context.io.cwd, args.required('out'))
   const settings = await settingsForChange(context, args, environment)
   const { writeRoleKey } = await loadLocalBackend()
-  await writeRoleKey(await backendConfigOf(context, settings, 'secrets'), environment, { purpose, path })
+  await writeRoleKey(await localConfigOf(context, settings, 'secrets'), environment, { purpose, path })
   await context.succeed({
     json: { environment, purpose, out: path, changed: true },
     text: () => `wrote ${printable(path)}`,

@@ -8,13 +8,14 @@ import type { Action } from '../command.ts'
 import { CONFIG_FILE, type ConfiguredEnvironment, loadConfig } from '../config/config.ts'
 import { findConfig, variable } from '../config/find.ts'
 import { chooseEnvironment, keyFileGiven, pathGiven } from '../config/settings.ts'
-import { addEnvironment } from '../config/write.ts'
+import { addEnvironment, writtenPath } from '../config/write.ts'
 import type { Context, Result } from '../context.ts'
 import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { isPipe, readNewPassphrase } from '../passphrase.ts'
 import { renderFacts } from '../render.ts'
 import { actorOf } from '../session.ts'
+import { initCloud, refuseOptionsOfOthers, setUpElsewhere } from './init-cloud.ts'
 
 /** What is to be made, with every path absolute. */
 interface Plan {
@@ -27,11 +28,18 @@ interface Plan {
   readonly issuer?: string
 }
 
+/** Makes an environment, in a local key store unless `--backend` names a cloud. */
+export const init: Action = async (context, args) => {
+  const kind = args.text('backend') ?? 'local'
+  refuseOptionsOfOthers(args, kind)
+  return kind === 'local' ? initLocal(context, args) : initCloud(context, args, kind)
+}
+
 /**
  * Makes a key file, then the environment, then the entry in the configuration. Each is whole when it is there, and what is
  * there already is taken up, so that an interrupted run is completed by running it again.
  */
-export const init: Action = async (context, args) => {
+const initLocal: Action = async (context, args) => {
   const { io } = context
   const environment = chooseEnvironment(args, io)
   const configFile = findConfig(args, io) ?? join(resolve(io.cwd), CONFIG_FILE)
@@ -46,13 +54,17 @@ export const init: Action = async (context, args) => {
   )
   const { rootThumbprint, isNew } = await createOrRecover(context, args, plan)
   const { protection, store, issuer } = plan
+  const written = (path: string): string => writtenPath(configFile, path)
   await addEnvironment(configFile, environment, {
-    store,
-    rootThumbprint,
-    ...(protection.kind === 'key-file' ? { masterKeyFile: protection.path } : {}),
-    ...(protection.kind === 'passphrase' && protection.path !== '-' && !isPipe(protection.path)
-      ? { passphraseFile: protection.path }
-      : {}),
+    backend: {
+      kind: 'local',
+      store: written(store),
+      ...(protection.kind === 'key-file' ? { masterKeyFile: written(protection.path) } : {}),
+      ...(protection.kind === 'passphrase' && protection.path !== '-' && !isPipe(protection.path)
+        ? { passphraseFile: written(protection.path) }
+        : {}),
+    },
+    pins: { rootThumbprint },
     ...(issuer === undefined ? {} : { issuer }),
   })
   await context.succeed(present(plan, rootThumbprint))
@@ -146,8 +158,10 @@ async function confirmKnown(
   configFile: string,
   known: ConfiguredEnvironment,
 ): Promise<void> {
-  const { backend, rootThumbprint } = known
-  if (backend.kind !== 'local') return backend.refuse()
+  const { backend } = known
+  if (backend.kind === 'unknown') return backend.refuse()
+  if (backend.kind !== 'local') throw setUpElsewhere(environment, known)
+  const { rootThumbprint } = backend
   const store = pathGiven(args, context.io, 'store', 'KEYTURN_STORE')
   if (store !== undefined && store !== backend.store) {
     throw new ConfigurationError(

@@ -1,8 +1,9 @@
+import { cloudOptions } from '../cloud-options.ts'
 import { attributionOptions, type Command, issuerOption, selectionOptions } from '../command.ts'
 
 export const init: Command = {
   path: ['init'],
-  describe: 'Create the configuration and an environment in the local key store',
+  describe: 'Create the configuration and an environment: a local key store, or the keys of a cloud',
   options: {
     ...selectionOptions,
     store: {
@@ -20,9 +21,14 @@ export const init: Command = {
       value: 'file',
       describe: 'Protect the master key by the passphrase in this file instead; - asks, or reads stdin',
     },
+    ...cloudOptions,
     ...issuerOption,
     ...attributionOptions,
   },
-  examples: ['init --environment production', 'init -e staging --store keys --passphrase-file -'],
+  examples: [
+    'init --environment production',
+    'init -e staging --store keys --passphrase-file -',
+    'init -e production --backend aws-kms --region eu-west-1 --expected-account 111122223333',
+  ],
   load: async () => (await import('../actions/init.ts')).init,
 }

@@ -1,6 +1,5 @@
 import { dirname, resolve } from 'node:path'
 import {
-  BACKEND_KINDS,
   ConfigurationError,
   type JsonObject,
   KeyturnError,
@@ -14,33 +13,17 @@ import {
   parseStrictJsonObject,
   policyFields,
 } from '../../src/index.ts'
+import { type ConfiguredBackend, parseBackend } from './backends.ts'
 import { Field } from './field.ts'
 import { readConfigFile } from './read.ts'
 
 export const CONFIG_FILE = 'keyturn.config.json'
-
-/** Where an environment's keys are kept: a local key store, or a kind of backend that is refused once it is used. */
-export type ConfiguredBackend =
-  | {
-      readonly kind: 'local'
-      /** Absolute, as every path here. */
-      readonly store: string
-      readonly keyFile?: KeyFile
-    }
-  | { readonly kind: 'unknown'; readonly refuse: () => never }
-
-/** Which file a process opens an environment with. */
-export interface KeyFile {
-  readonly kind: 'master-key-file' | 'passphrase-file' | 'role-key-file'
-  readonly path: string
-}
 
 export interface ConfiguredEnvironment {
   /** The file that says so. */
   readonly file: string
   readonly backend: ConfiguredBackend
   readonly issuer?: string
-  readonly rootThumbprint?: string
   /** Of a key: what is said for its purpose, then what is said for the key itself. */
   policyOf(purpose: Purpose, name: string): PolicyOverrides
 }
@@ -58,19 +41,12 @@ export const INCLUDED_FILE_MEMBERS = ['$schema', 'environments'] as const
 export const ENVIRONMENT_MEMBERS = [
   'backend',
   'issuer',
-  'rootThumbprint',
   'policy',
+  'rootThumbprint',
   'expectedAccount',
   'expectedProject',
 ] as const
-export const LOCAL_MEMBERS = ['kind', 'store', 'masterKeyFile', 'passphraseFile', 'roleKeyFile'] as const
 export const POLICY_MEMBERS = ['sign', 'encrypt', 'keys'] as const
-
-/** The packages that bring a backend which this version may not have. */
-const CLOUD_PACKAGES: Readonly<Record<string, string>> = {
-  'aws-kms': '@aws-sdk/client-kms',
-  'gcp-kms': '@google-cloud/kms',
-}
 
 /**
  * Reads a configuration and everything that it includes. Paths in a file are relative to that file.
@@ -120,68 +96,14 @@ function addEnvironments(environments: Map<string, ConfiguredEnvironment>, field
 
 function parseEnvironmentField(field: Field, file: string): ConfiguredEnvironment {
   const members = field.members(ENVIRONMENT_MEMBERS)
-  const backend = parseBackend(members.backend, file)
+  const backend = parseBackend(members.backend, members, file)
   const issuer = members.issuer.optionalText()
-  const rootThumbprint = parseThumbprint(members.rootThumbprint, backend)
-  for (const name of ['expectedAccount', 'expectedProject'] as const) {
-    const expected = members[name].optionalText()
-    // A pin that nobody checks is worse than none.
-    if (expected !== undefined && backend.kind === 'local') {
-      members[name].refuse('is for backends in a cloud, and this one is local', 'Leave it out')
-    }
-  }
   return {
     file,
     backend,
     ...(issuer === undefined ? {} : { issuer }),
-    ...(rootThumbprint === undefined ? {} : { rootThumbprint }),
     policyOf: parsePolicies(members.policy),
   }
-}
-
-function parseBackend(field: Field, file: string): ConfiguredBackend {
-  const entry = field.entries().find(([name]) => name === 'kind')
-  const kindField = entry?.[1] ?? field.members([...LOCAL_MEMBERS]).kind
-  const kind = kindField.text()
-  if (kind !== 'local') {
-    // The other environments of the file are not to suffer from it.
-    return { kind: 'unknown', refuse: () => refuseKind(kindField, kind) }
-  }
-  const members = field.members(LOCAL_MEMBERS)
-  const pathOf = (one: Field): string => resolve(dirname(file), one.text())
-  const keyFiles = [
-    { kind: 'master-key-file', field: members.masterKeyFile },
-    { kind: 'passphrase-file', field: members.passphraseFile },
-    { kind: 'role-key-file', field: members.roleKeyFile },
-  ] as const
-  const [keyFile, second] = keyFiles.filter((one) => !one.field.isAbsent)
-  if (second) second.field.refuse('is given beside another key file', 'Keep the one that is to be used')
-  return {
-    kind: 'local',
-    store: pathOf(members.store),
-    ...(keyFile ? { keyFile: { kind: keyFile.kind, path: pathOf(keyFile.field) } } : {}),
-  }
-}
-
-function refuseKind(field: Field, kind: string): never {
-  const name = CLOUD_PACKAGES[kind]
-  // What the library opens, and this file cannot describe yet.
-  const kinds = BACKEND_KINDS.filter((one) => !Object.hasOwn(CLOUD_PACKAGES, one)).join(', ')
-  if (name === undefined)
-    return field.refuse(`is no kind of backend: ${JSON.stringify(kind)}`, `Use ${kinds}`)
-  return field.refuse(
-    `is ${kind}, which comes with the package ${name} and is not part of this version of Keyturn`,
-    `Use ${kinds}, or a version that has it`,
-  )
-}
-
-function parseThumbprint(field: Field, backend: ConfiguredBackend): string | undefined {
-  if (backend.kind !== 'local') return field.optionalText()
-  const thumbprint = field.text()
-  if (!/^[A-Za-z0-9_-]{43}$/.test(thumbprint)) {
-    field.refuse('is not a thumbprint', 'Take it from keyturn init or keyturn environment show')
-  }
-  return thumbprint
 }
 
 function parsePolicies(field: Field): ConfiguredEnvironment['policyOf'] {

@@ -49,6 +49,12 @@ export class Field {
     return this.isAbsent ? undefined : this.text()
   }
 
+  wholeNumber(): number {
+    const value = this.#value
+    if (typeof value === 'number' && Number.isInteger(value)) return value
+    return this.refuse('is not a whole number', 'Write it without quotes')
+  }
+
   /** What `parse` makes of the text. Its error is told with the place. */
   parsed<T>(parse: (text: string) => T): T {
     const text = this.text()

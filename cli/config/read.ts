@@ -6,6 +6,20 @@ const MAX_BYTES = 1024 * 1024
 
 /** @throws ConfigurationError where there is none, or it is no regular file of at most 1 MiB; CliError when it cannot be read */
 export function readConfigFile(file: string): Buffer {
+  return readSmallFile(
+    file,
+    `there is no configuration ${file}`,
+    'Run keyturn init, or name another one with --config',
+  )
+}
+
+/** @throws as readConfigFile */
+export function readKeyPolicy(file: string): string {
+  const missing = `there is no key policy ${file}`
+  return readSmallFile(file, missing, 'Mend keyPolicyFile in the configuration').toString('utf8')
+}
+
+function readSmallFile(file: string, missing: string, advice: string): Buffer {
   try {
     // Opening a pipe would wait for its other end otherwise, and nothing could interrupt that.
     const descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
@@ -18,9 +32,7 @@ export function readConfigFile(file: string): Buffer {
   } catch (error) {
     if (error instanceof ConfigurationError) throw error
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new ConfigurationError(`there is no configuration ${file}`, {
-        advice: 'Run keyturn init, or name another one with --config',
-      })
+      throw new ConfigurationError(missing, { advice })
     }
     throw fileError('read', file, error)
   }

@@ -10,15 +10,17 @@ import {
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import { CONFIG_FILE, type Config, type ConfiguredEnvironment, type KeyFile, loadConfig } from './config.ts'
+import type { ConfiguredBackend, KeyFile, LocalSettings } from './backends.ts'
+import { CONFIG_FILE, type Config, type ConfiguredEnvironment, loadConfig } from './config.ts'
 import { findConfig, variable } from './find.ts'
+
+/** Where the keys of an environment are, once that is known. */
+export type BackendSettings = Exclude<ConfiguredBackend, { readonly kind: 'unknown' }>
 
 /** Everything that decides where a command works: flag, else variable, else configuration. */
 export interface Settings {
   readonly environment: string
-  readonly store: string
-  readonly keyFile?: KeyFile
-  readonly rootThumbprint?: string
+  readonly backend: BackendSettings
   readonly issuer?: string
   /** The file that was read; undefined where flags and variables said it all. */
   readonly configFile?: string
@@ -55,20 +57,15 @@ export function resolveSettings(args: Arguments, io: Io, environment: string): S
   const configFile = findConfig(args, io)
   const config = configFile === undefined ? undefined : loadConfig(configFile)
   const configured = config?.environments.get(environment)
-  const storeGiven = pathGiven(args, io, 'store', 'KEYTURN_STORE')
-  const local = localBackendOf(configured, storeGiven !== undefined)
-  const store = storeGiven ?? local?.store
-  if (store === undefined) throw noStore(environment, config && [...config.environments.keys()], configFile)
-  const keyFile = keyFileGiven(args, io) ?? local?.keyFile
+  const backend = backendOf(args, io, environment, configured)
+  if (!backend) throw noStore(environment, config && [...config.environments.keys()], configFile)
   const issuer = args.text('issuer') ?? variable(io, 'KEYTURN_ISSUER') ?? configured?.issuer
   return {
     environment,
-    store,
-    ...(keyFile ? { keyFile } : {}),
-    ...(configured?.rootThumbprint === undefined ? {} : { rootThumbprint: configured.rootThumbprint }),
+    backend,
     ...(issuer === undefined ? {} : { issuer }),
     ...(configFile === undefined ? {} : { configFile }),
-    ownPaths: [store, ...keyFilesGiven(args, io), ...pathsOf(config)],
+    ownPaths: [...storeOf(backend), ...keyFilesGiven(args, io), ...pathsOf(config)],
     policyOf: configured?.policyOf ?? (() => ({})),
   }
 }
@@ -118,14 +115,42 @@ function pathsOf(config: Config | undefined): readonly string[] {
   return [config.file, ...config.included, ...paths]
 }
 
-function localBackendOf(
+/** What flags and variables say of a local key store, else what the configuration says; undefined where nothing does. */
+function backendOf(
+  args: Arguments,
+  io: Io,
+  environment: string,
   configured: ConfiguredEnvironment | undefined,
-  isOverridden: boolean,
-): { readonly store: string; readonly keyFile?: KeyFile } | undefined {
-  if (!configured) return undefined
-  const { backend } = configured
-  if (backend.kind === 'local') return backend
-  return isOverridden ? undefined : backend.refuse()
+): BackendSettings | undefined {
+  const inFile = configured?.backend
+  if (inFile && inFile.kind !== 'local') {
+    refuseLocalWords(args, io, `${configured?.file} has ${environment} in ${inFile.kind}`)
+    return inFile.kind === 'unknown' ? inFile.refuse() : inFile
+  }
+  const store = pathGiven(args, io, 'store', 'KEYTURN_STORE') ?? inFile?.store
+  if (store === undefined) return undefined
+  const keyFile = keyFileGiven(args, io) ?? inFile?.keyFile
+  return { kind: 'local', ...inFile, store, ...(keyFile ? { keyFile } : {}) }
+}
+
+/** A store that was named would be another than the one that the configuration has: neither may win silently. */
+function refuseLocalWords(args: Arguments, io: Io, otherwise: string): void {
+  const words = [{ kind: 'store', variable: 'KEYTURN_STORE' }, ...KEY_FILES].flatMap(
+    ({ kind, variable: name }) => [
+      ...(args.text(kind) === undefined ? [] : [`--${kind}`]),
+      ...(variable(io, name) === undefined ? [] : [name]),
+    ],
+  )
+  if (words.length === 0) return
+  const verb = words.length === 1 ? 'is' : 'are'
+  throw usageError(
+    `${words.join(' and ')} ${verb} for a local key store, and ${otherwise}`,
+    'Leave it out, or name another configuration with --config',
+  )
+}
+
+function storeOf(backend: BackendSettings): readonly string[] {
+  return backend.kind === 'local' ? [backend.store] : []
 }
 
 function noStore(
@@ -144,7 +169,31 @@ function noStore(
 }
 
 /** What is about to be touched, as one line. */
-export function describeSettings(settings: Settings): string {
-  const { environment, store, configFile } = settings
-  return `environment ${environment}, local store ${store}, ${configFile === undefined ? 'no configuration file' : `configuration ${configFile}`}`
+export function describeSettings({ environment, backend, configFile }: Settings): string {
+  const configuration = configFile === undefined ? 'no configuration file' : `configuration ${configFile}`
+  return `environment ${environment}, ${describeBackend(backend)}, ${configuration}`
+}
+
+/** `local store /srv/keys`, `AWS KMS account 111122223333 region eu-west-1` */
+export function describeBackend(backend: BackendSettings): string {
+  if (backend.kind === 'local') return `local store ${backend.store}`
+  const { region, profile, roleArn, expectedAccount, endpoint } = backend.config
+  const words = [
+    'AWS KMS',
+    ...(expectedAccount === undefined ? [] : [`account ${expectedAccount}`]),
+    ...(region === undefined ? [] : [`region ${region}`]),
+    ...(profile === undefined ? [] : [`profile ${profile}`]),
+    ...(roleArn === undefined ? [] : [`role ${roleArn}`]),
+    ...(endpoint === undefined ? [] : [`endpoint ${endpoint}`]),
+  ]
+  return words.join(' ')
+}
+
+/** @throws ConfigurationError where the environment is not in a local key store */
+export function requireLocal({ environment, backend }: Settings): LocalSettings {
+  if (backend.kind === 'local') return backend
+  throw new ConfigurationError(
+    `this is for local key stores, and ${environment} is in ${describeBackend(backend)}`,
+    { advice: 'Who may do what is decided by the access policies there' },
+  )
 }

@@ -5,12 +5,11 @@ import { replaceFile } from '../output-file.ts'
 import { loadConfig, readConfigObject } from './config.ts'
 import { readConfigFile } from './read.ts'
 
-/** An environment as `init` enters it. Paths are absolute. */
+/** An environment as `init` enters it: the members of its entry, but for the issuer. Paths are relative: see writtenPath. */
 export interface NewEnvironment {
-  readonly store: string
-  readonly masterKeyFile?: string
-  readonly passphraseFile?: string
-  readonly rootThumbprint: string
+  readonly backend: JsonObject
+  /** `rootThumbprint`, `expectedAccount`, … */
+  readonly pins: JsonObject
   readonly issuer?: string
 }
 
@@ -29,7 +28,7 @@ export async function addEnvironment(file: string, name: string, added: NewEnvir
       advice: 'Nothing was changed',
     })
   }
-  const environments = { ...(config.environments as JsonObject | undefined), [name]: entryOf(file, added) }
+  const environments = { ...(config.environments as JsonObject | undefined), [name]: entryOf(added) }
   const text = `${JSON.stringify({ ...config, environments }, null, indentOf(before))}\n`
   if ((existsSync(file) ? readConfigFile(file).toString('utf8') : undefined) !== before) {
     throw new ConfigurationError(`${file} was changed by somebody else meanwhile`, {
@@ -44,24 +43,16 @@ function newConfig(file: string): JsonObject {
   return isInstalled ? { $schema: `./${SCHEMA}`, environments: {} } : { environments: {} }
 }
 
-function entryOf(file: string, added: NewEnvironment): JsonObject {
-  const pathOf = (path: string): string => writtenPath(dirname(file), path)
-  const { store, masterKeyFile, passphraseFile, rootThumbprint, issuer } = added
-  return {
-    backend: {
-      kind: 'local',
-      store: pathOf(store),
-      ...(masterKeyFile === undefined ? {} : { masterKeyFile: pathOf(masterKeyFile) }),
-      ...(passphraseFile === undefined ? {} : { passphraseFile: pathOf(passphraseFile) }),
-    },
-    ...(issuer === undefined ? {} : { issuer }),
-    rootThumbprint,
-  }
+function entryOf({ backend, pins, issuer }: NewEnvironment): JsonObject {
+  return { backend, ...(issuer === undefined ? {} : { issuer }), ...pins }
 }
 
-/** Relative where that goes down from the configuration, so that both can move together. */
-function writtenPath(folder: string, path: string): string {
-  const way = relative(folder, path)
+/**
+ * An absolute path as a configuration file has it: relative where that goes down from the file, so that both can move
+ * together.
+ */
+export function writtenPath(file: string, path: string): string {
+  const way = relative(dirname(file), path)
   const goesDown = way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
   return goesDown ? way.replaceAll(sep, '/') : path
 }
