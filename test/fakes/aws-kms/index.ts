@@ -1,0 +1,6 @@
+export type { AccessPolicy, AccessRequest } from './access.ts'
+export type { LoggedCall } from './calls.ts'
+export type { Consistency } from './consistency.ts'
+export type { Fault, FaultPlan } from './faults.ts'
+export { AWS_QUOTAS } from './quotas.ts'
+export { type FakeKms, type FakeKmsOptions, startFakeKms } from './server.ts'
