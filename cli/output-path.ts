@@ -7,14 +7,19 @@ import { usageError } from './errors.ts'
 import { requireRegular } from './output-file.ts'
 
 /**
- * Where `--out` says that the result goes; undefined for stdout. To be called before any work is done: what cannot be
+ * Where `--out`, or the option named, says that the result goes; undefined for stdout. To be called before any work is done: what cannot be
  * delivered is not made.
  *
  * @throws CliError `usage` for what this environment lives on (its store, its key files, the configuration) and for what is
  *   no file
  */
-export function outputPath(context: Context, args: Arguments, settings: Settings): string | undefined {
-  const out = args.text('out')
+export function outputPath(
+  context: Context,
+  args: Arguments,
+  settings: Settings,
+  option = 'out',
+): string | undefined {
+  const out = args.text(option)
   if (out === undefined || out === '-') return undefined
   const path = resolve(context.io.cwd, out)
   const real = realPathOf(path)

@@ -7,6 +7,7 @@ import { environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksExport } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
+import { report } from './report.ts'
 import { rotate } from './rotate.ts'
 import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
 
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   dataRewrap,
   auditVerify,
   doctor,
+  report,
   completion,
 ]
 
