@@ -69,6 +69,8 @@ export interface CreatedMaterial {
   readonly publicJwk?: PublicJwk
   /** See publicFingerprint and secretFingerprint. Absent where the secret cannot be seen. */
   readonly fingerprint?: string
+  /** What it would have been called before the master key was replaced. */
+  readonly formerFingerprints?: readonly string[]
 }
 
 /** The keys of an environment: those that can be read, and the references of those that cannot. */
@@ -167,7 +169,7 @@ class ComposedBackend implements Backend {
       if (committing && !refused) throw error
       const holder = committing ? await this.#find(draft.ref) : undefined
       // The reply to our own commit got lost, and the number is taken because it is ours.
-      if (holder?.material.id === created.locator.id) return holder
+      if (holder && isMadeOf(holder, created.locator)) return holder
       const isUnused = claimed && holder?.fingerprint !== created.fingerprint
       // What went wrong first says more than a failure to clean up, and diagnose explains what is left.
       await this.#giveUp(draft.ref, created, isUnused).catch(() => undefined)
@@ -230,13 +232,14 @@ class ComposedBackend implements Backend {
   /** Claims can be deleted by whoever can write the store; what the records say of their material cannot be changed. */
   async #requireUnused(
     ref: VersionRef,
-    { fingerprint }: CreatedMaterial,
+    { fingerprint, formerFingerprints = [] }: CreatedMaterial,
     options: CallOptions | undefined,
   ): Promise<void> {
     if (fingerprint === undefined) return
+    const names = new Set([fingerprint, ...formerFingerprints])
     for await (const item of this.#records.list({}, options)) {
       if (isFinding(item)) continue
-      const user = item.versions.find((version) => version.fingerprint === fingerprint)
+      const user = item.versions.find((version) => names.has(version.fingerprint ?? ''))
       if (user && formatVersionRef(user.ref) !== formatVersionRef(ref)) throw reused(ref, user.ref)
     }
   }
@@ -259,6 +262,11 @@ function reused(ref: VersionRef, owner: VersionRef): MaterialReusedError {
       advice: `Generate new material. If no version ${formatVersionRef(owner)} exists, doctor explains the claim`,
     },
   )
+}
+
+/** Whether the material of a version was made there, wherever it is kept since. */
+function isMadeOf({ material }: VersionRecord, { id }: MaterialLocator): boolean {
+  return material.id === id || (material.former ?? []).includes(id)
 }
 
 /** The compare of the compare-and-set, and what all versions of a key have in common. */

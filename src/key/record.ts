@@ -44,6 +44,8 @@ export interface MaterialLocator {
   readonly id: string
   /** SHA-256 of what is stored, where the backend stores it itself; base64url. */
   readonly sha256?: string
+  /** Where it was before the master key was replaced. What is left there is of no use any more. */
+  readonly former?: readonly string[]
 }
 
 /** One piece of key material of a key, and what happened to it. Its state is computed: see stateOf. */
@@ -265,7 +267,8 @@ function contentOf(purpose: Purpose, value: JsonValue | undefined): { readonly c
   )
 }
 
-function parseMaterial(value: JsonValue | undefined): MaterialLocator {
+/** @throws InvalidInputError */
+export function parseMaterial(value: JsonValue | undefined): MaterialLocator {
   const object = checkMembers(value, 'the material', ['id'], ['sha256'])
   return {
     id: stringMember(object, 'id'),

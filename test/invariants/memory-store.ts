@@ -1,8 +1,8 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { deriveKeys, type EnvironmentKeys, rootJwkOf } from '../../src/backend/local/derive.ts'
+import { type DerivedKeys, deriveKeys, rootJwkOf } from '../../src/backend/local/derive.ts'
 import { SecretFiles } from '../../src/backend/local/secret-files.ts'
 import { encodeEntry } from '../../src/backend/log/entry.ts'
-import { firstEnvironmentEntry } from '../../src/backend/log/environment-log.ts'
+import { firstEnvironmentEntry } from '../../src/backend/log/environment-entries.ts'
 import { entryName, environmentLog } from '../../src/backend/log/layout.ts'
 import type { ListedObject, ObjectStore } from '../../src/backend/log/object-store.ts'
 import { createSeenInMemory } from '../../src/backend/log/seen.ts'
@@ -52,7 +52,7 @@ export class MemoryObjects implements ObjectStore {
 /** An environment in memory, and the root key that a bug of ours, or whoever stole it, would sign with. */
 export interface OpenedMemory {
   readonly store: MemoryObjects
-  readonly keys: Required<EnvironmentKeys>
+  readonly keys: DerivedKeys
   readonly log: SignedLog
   readonly material: SecretFiles
   readonly root: string

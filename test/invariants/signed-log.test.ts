@@ -198,8 +198,8 @@ describe('a claim on material', () => {
     ...changes,
   })
   const read = async (path: string): ReturnType<typeof readClaim> => {
-    const { root } = await opened.log.environmentLog.read()
-    return readClaim(opened.store, root, 'production', path)
+    const environment = await opened.log.environmentLog.read()
+    return readClaim(opened.store, environment, 'production', path)
   }
   const put = (fingerprint: string, body: JsonObject, key = opened.keys.root): void => {
     opened.store.objects.set(claimPath('production', fingerprint), encodeEntry('material', body, key))

@@ -6,7 +6,7 @@ import type { Purpose } from '../../key/ref.ts'
 export const MASTER_KEY_BYTES = 32
 
 /** What a master key is used for. One derived key per job: Keyturn obeys its own rule. */
-type Job = 'root' | 'wrap/sign' | 'wrap/encrypt' | 'fingerprint'
+type Job = 'root' | 'wrap/sign' | 'wrap/encrypt' | 'wrap/fingerprint' | 'fingerprint'
 
 /** The keys of an environment that a process holds: all of them, or what its role gives it. */
 export interface EnvironmentKeys {
@@ -16,17 +16,19 @@ export interface EnvironmentKeys {
   readonly wrap: { readonly [purpose in Purpose]?: KeyObject }
   /** Names secrets (HMAC-SHA-256). */
   readonly fingerprint?: KeyObject
+  /** Those of former master keys, oldest first. */
+  readonly formerFingerprints?: readonly KeyObject[]
 }
+
+/** All keys of one master key. */
+export type DerivedKeys = Required<Omit<EnvironmentKeys, 'formerFingerprints'>>
 
 // RFC 8410 section 7: a PKCS#8 Ed25519 private key is this prefix and the 32-byte seed.
 const ED25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** Derives all keys of an environment from its master key: HKDF-SHA-256, info `keyturn/v1/<environment>/<job>`. */
-export function deriveKeys(masterKey: KeyObject, environment: string): Required<EnvironmentKeys> {
-  const derive = (job: Job): Buffer => {
-    const info = `keyturn/v1/${environment}/${job}`
-    return Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), info, 32))
-  }
+export function deriveKeys(masterKey: KeyObject, environment: string): DerivedKeys {
+  const derive = (job: Job): Buffer => deriveFor(masterKey, environment, job)
   return {
     root: createPrivateKey({
       key: Buffer.concat([ED25519_PKCS8_PREFIX, derive('root')]),
@@ -36,6 +38,17 @@ export function deriveKeys(masterKey: KeyObject, environment: string): Required<
     wrap: { sign: createSecretKey(derive('wrap/sign')), encrypt: createSecretKey(derive('wrap/encrypt')) },
     fingerprint: createSecretKey(derive('fingerprint')),
   }
+}
+
+/** Wraps the fingerprint keys of former master keys. */
+export function deriveFormerKey(masterKey: KeyObject, environment: string): KeyObject {
+  return createSecretKey(deriveFor(masterKey, environment, 'wrap/fingerprint'))
+}
+
+function deriveFor(masterKey: KeyObject, environment: string, job: Job): Buffer {
+  return Buffer.from(
+    hkdfSync('sha256', masterKey, Buffer.alloc(0), `keyturn/v1/${environment}/${job}`, MASTER_KEY_BYTES),
+  )
 }
 
 /** The public half of a root key. */

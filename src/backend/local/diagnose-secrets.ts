@@ -7,6 +7,7 @@ import { checkCall } from '../guard.ts'
 import { findingOf } from '../log/finding.ts'
 import { keyLog, keysFolder, secretPath, secretsFolder } from '../log/layout.ts'
 import { isTemporaryName, type ListedObject, type ObjectStore, SAFE_AGE_MS } from '../log/object-store.ts'
+import { rekeyOf } from '../log/rekey-files.ts'
 
 export interface SecretsInspection {
   readonly store: ObjectStore
@@ -27,9 +28,13 @@ export async function* diagnoseSecrets(
   for (const key of keys) {
     checkCall(options)
     const listed = await store.list(secretsFolder(key.ref))
-    const named = new Map(key.versions.map((version) => [`${version.material.id}.jwe`, version]))
+    const named = new Set(key.versions.map((version) => `${version.material.id}.jwe`))
+    const former = new Set(key.versions.flatMap(formerNames))
     for (const object of listed) {
-      if (!named.has(object.name)) yield orphan(inspection, key.ref, object)
+      if (former.has(object.name)) yield superseded(inspection, key.ref, object)
+      // What a rekey that was not committed has left is for the log to tell: it knows whether that may still be.
+      else if (!named.has(object.name) && rekeyOf(object.name) === undefined)
+        yield orphan(inspection, key.ref, object)
     }
     for (const version of key.versions) {
       yield* diagnoseVersion(inspection, version, listed)
@@ -89,6 +94,31 @@ function orphan({ store, writable }: SecretsInspection, ref: KeyRef, object: Lis
     advice:
       'A creation was interrupted, or is still running. doctor --fix removes the file once it is an hour old',
     ...(writable && isOld
+      ? {
+          repair: async () => {
+            await store.delete(path)
+            return `removed ${subject}`
+          },
+        }
+      : {}),
+  }
+}
+
+/** The secret files of a version that a rekey has encrypted anew. */
+export function formerNames({ material }: VersionRecord): readonly string[] {
+  return (material.former ?? []).map((id) => `${id}.jwe`)
+}
+
+function superseded({ store, writable }: SecretsInspection, ref: KeyRef, { name }: ListedObject): Finding {
+  const path = `${secretsFolder(ref)}/${name}`
+  const subject = store.describe(path)
+  return {
+    finding: 'half-done',
+    severity: 'warning',
+    subject,
+    message: `${subject} is encrypted under a master key that was replaced, and is still there`,
+    advice: 'Run doctor --fix to remove it',
+    ...(writable
       ? {
           repair: async () => {
             await store.delete(path)

@@ -3,22 +3,27 @@ import { resolve } from 'node:path'
 import { BackendError, ConfigurationError, IntegrityError } from '../../errors.ts'
 import type { Instant } from '../../key/duration.ts'
 import { thumbprintOf } from '../../key/fingerprint.ts'
-import { type Attribution, reasonOf } from '../../key/record.ts'
+import type { Attribution } from '../../key/record.ts'
 import { type Purpose, parseEnvironment } from '../../key/ref.ts'
-import type { RootPublic } from '../log/chain.ts'
 import { DirectoryStore } from '../log/directory.ts'
-import {
-  type CheckRoot,
-  EnvironmentLog,
-  type EnvironmentRecord,
-  firstEnvironmentEntry,
-} from '../log/environment-log.ts'
+import { firstEnvironmentEntry } from '../log/environment-entries.ts'
+import { type CheckRoot, EnvironmentLog, type EnvironmentRecord } from '../log/environment-log.ts'
 import { entryName, environmentLog, isSecretPath } from '../log/layout.ts'
 import { createSeenInMemory, type SeenHistory } from '../log/seen.ts'
 import { deriveKeys, type EnvironmentKeys, MASTER_KEY_BYTES, rootJwkOf } from './derive.ts'
+import { openFormerFingerprintKeys } from './former-fingerprints.ts'
 import { createMasterKeyFile, readMasterKeyFile, readRoleKeyFile, writeRoleKeyFile } from './key-file.ts'
 import { refuseInside } from './outside.ts'
-import { checkPassphrase, openByPassphrase, protectByPassphrase } from './passphrase.ts'
+import { checkPassphrase } from './passphrase.ts'
+import { type Pin, requirePins, requireRoots } from './pins.ts'
+import {
+  BY_KEY_FILE,
+  masterKeyByPassphrase,
+  type Protection,
+  putProtection,
+  removeProtection,
+  sealByPassphrase,
+} from './protection.ts'
 
 /** Where a local key store is, and what this process may do with it. */
 export interface LocalOptions {
@@ -36,16 +41,14 @@ export interface LocalOptions {
   readonly seen?: SeenHistory | undefined
 }
 
-export type Protection =
-  | { readonly kind: 'key-file'; readonly path: string }
-  | { readonly kind: 'passphrase'; readonly passphrase: string }
-
 /** An opened environment: its log, and the keys that this process holds. */
 export interface OpenEnvironment {
   readonly store: DirectoryStore
   readonly checkRoot: CheckRoot
   readonly keys: EnvironmentKeys
   readonly record: EnvironmentRecord
+  /** Where this process was given it. */
+  readonly masterKey?: KeyObject
 }
 
 /**
@@ -79,18 +82,22 @@ export async function createLocalEnvironment(options: {
       : createSecretKey(randomBytes(MASTER_KEY_BYTES))
   const { root } = deriveKeys(masterKey, environment)
   const rootJwk = rootJwkOf(root)
+  const named =
+    protection.kind === 'key-file'
+      ? BY_KEY_FILE
+      : await putProtection(store, environment, 1, await sealByPassphrase(masterKey, protection.passphrase))
   const entry = firstEnvironmentEntry({
     environment,
     rootJwk,
     rootKey: root,
-    protection:
-      protection.kind === 'key-file'
-        ? { kind: 'key-file' }
-        : await protectByPassphrase(masterKey, protection.passphrase),
+    protection: named,
     at: options.now,
     attribution: options.attribution,
   })
-  if (!(await store.putIfAbsent(path, entry))) taken()
+  if (!(await store.putIfAbsent(path, entry))) {
+    await removeProtection(store, environment, named)
+    taken()
+  }
   return { rootThumbprint: thumbprintOf(rootJwk) }
 }
 
@@ -113,8 +120,8 @@ export async function recoverRootThumbprint(options: {
   }
   const directory = DirectoryStore.open(store, isSecretPath)
   const anyRoot: CheckRoot = () => undefined
-  const record = await new EnvironmentLog(directory, environment, anyRoot, createSeenInMemory()).read()
-  await keysByPassphrase(record, () => protection.passphrase)
+  const log = new EnvironmentLog(directory, environment, anyRoot, createSeenInMemory())
+  const { record } = await openByPassphrase(directory, log, () => protection.passphrase)
   return { rootThumbprint: record.root.thumbprint }
 }
 
@@ -129,11 +136,18 @@ export async function openEnvironment(options: LocalOptions, environment: string
   const seen = options.seen ?? createSeenInMemory()
   const given = readGivenKeys(options, environment)
   const pins = pinsOf(options, given)
-  const checkRoot: CheckRoot = (root, where) => requireRoot(root, where, pins)
-  const record = await new EnvironmentLog(store, environment, checkRoot, seen).read()
-  if (given) return { store, checkRoot, keys: given.keys, record }
-  if (!options.passphrase) return { store, checkRoot, keys: { wrap: {} }, record }
-  return { store, checkRoot, keys: await keysByPassphrase(record, options.passphrase), record }
+  const checkRoot: CheckRoot = (roots, where) => requireRoots(roots, where, pins)
+  const log = new EnvironmentLog(store, environment, checkRoot, seen)
+  if (options.passphrase) {
+    const opened = await openByPassphrase(store, log, options.passphrase)
+    // From now on it holds what it has opened, and not what another passphrase may come to open.
+    const own = pinOf(thumbprintOf(opened.record.rootJwk), 'the passphrase that was given', REOPEN)
+    return { ...opened, store, checkRoot: (roots, where) => requireRoots(roots, where, [...pins, own]) }
+  }
+  const record = await log.read()
+  if (!given?.masterKey) return { store, checkRoot, keys: given?.keys ?? { wrap: {} }, record }
+  const formerFingerprints = openFormerFingerprintKeys(given.masterKey, record)
+  return { store, checkRoot, keys: { ...given.keys, formerFingerprints }, record, masterKey: given.masterKey }
 }
 
 /**
@@ -168,6 +182,8 @@ export interface EnvironmentSummary {
   readonly rootThumbprint: string
   readonly epoch: number
   readonly createdAt: Instant
+  /** Every root that it has had, oldest first. */
+  readonly roots: readonly string[]
   /** When the present master key was made: at the last rekey, or with the environment. */
   readonly masterKeyCreatedAt: Instant
   readonly protection: 'key-file' | 'passphrase'
@@ -188,6 +204,7 @@ export async function showLocalEnvironment(
     store: store.root,
     rootThumbprint: record.root.thumbprint,
     epoch: record.epoch,
+    roots: record.epochs.map(({ root }) => root.thumbprint),
     createdAt: record.createdAt,
     masterKeyCreatedAt: record.masterKeyCreatedAt,
     protection: record.protection.kind === 'passphrase' ? 'passphrase' : 'key-file',
@@ -197,10 +214,12 @@ export async function showLocalEnvironment(
   }
 }
 
+const REOPEN = 'Open it with the present master key'
+
 interface GivenKeys {
   readonly keys: EnvironmentKeys
-  readonly rootThumbprint: string
-  readonly from: string
+  readonly masterKey?: KeyObject
+  readonly pin: Pin
 }
 
 function readGivenKeys(options: LocalOptions, environment: string): GivenKeys | undefined {
@@ -212,75 +231,54 @@ function readGivenKeys(options: LocalOptions, environment: string): GivenKeys | 
   }
   if (masterKeyFile !== undefined) {
     refuseInside(options.store, masterKeyFile)
-    const keys = deriveKeys(readMasterKeyFile(masterKeyFile, environment), environment)
-    return { keys, rootThumbprint: thumbprintOf(rootJwkOf(keys.root)), from: resolve(masterKeyFile) }
+    const masterKey = readMasterKeyFile(masterKeyFile, environment)
+    const keys = deriveKeys(masterKey, environment)
+    const pin = pinOf(
+      thumbprintOf(rootJwkOf(keys.root)),
+      resolve(masterKeyFile),
+      'Name the present master key file. If keyturn environment rekey was interrupted, run it again',
+    )
+    return { keys, masterKey, pin }
   }
   if (roleKeyFile !== undefined) {
     refuseInside(options.store, roleKeyFile)
     const { purpose, wrappingKey, rootJwk } = readRoleKeyFile(roleKeyFile, environment)
     return {
       keys: { wrap: purpose === 'sign' ? { sign: wrappingKey } : { encrypt: wrappingKey } },
-      rootThumbprint: thumbprintOf(rootJwk),
-      from: resolve(roleKeyFile),
+      pin: pinOf(
+        thumbprintOf(rootJwk),
+        resolve(roleKeyFile),
+        `Issue a new one, where the master key is: keyturn environment role-key -e ${environment} --purpose ${purpose} --out FILE`,
+      ),
     }
   }
   return undefined
 }
 
-interface Pin {
-  readonly thumbprint: string
-  readonly from: string
+function pinOf(thumbprint: string, from: string, adviceWhenReplaced: string): Pin {
+  return { thumbprint, from, adviceWhenReplaced }
 }
 
 function pinsOf(options: LocalOptions, given: GivenKeys | undefined): readonly Pin[] {
-  const pins: Pin[] = []
-  if (options.rootThumbprint !== undefined) {
-    pins.push({ thumbprint: options.rootThumbprint, from: 'the configuration (rootThumbprint)' })
-  }
-  if (given) pins.push({ thumbprint: given.rootThumbprint, from: given.from })
-  if (pins.length > 0) return pins
-  throw new ConfigurationError('nothing says which root key the environment must have', {
-    advice: 'Give rootThumbprint, as keyturn init printed it, or a master key file or role key file',
-  })
+  const configured = options.rootThumbprint
+  const from = 'the configuration (rootThumbprint)'
+  const pins = configured === undefined ? [] : [{ thumbprint: configured, from }]
+  return requirePins(given ? [...pins, given.pin] : pins)
 }
 
-function requireRoot(root: RootPublic, where: string, pins: readonly Pin[]): void {
-  for (const { thumbprint, from } of pins) {
-    if (thumbprint === root.thumbprint) continue
-    throw new IntegrityError(where, `its root key is ${root.thumbprint}, and ${from} expects ${thumbprint}`, {
-      advice: 'The store or the key is another one, or the store was forged. Nothing of it was used',
-    })
-  }
-}
-
-async function keysByPassphrase(
-  record: EnvironmentRecord,
+async function openByPassphrase(
+  store: DirectoryStore,
+  log: EnvironmentLog,
   passphrase: () => string | Promise<string>,
-): Promise<EnvironmentKeys> {
-  const { protection, environment } = record
-  if (protection.kind !== 'passphrase') {
-    throw new ConfigurationError(`the master key of ${environment} is not protected by a passphrase`, {
-      advice: 'Give its master key file',
-    })
-  }
-  // Whatever keeps the caller from giving it is the caller's to explain.
-  const given = await passphrase()
-  let masterKey: KeyObject
-  try {
-    masterKey = await openByPassphrase(protection, given)
-  } catch (error) {
-    if (error instanceof BackendError || error instanceof ConfigurationError) throw error
-    throw new ConfigurationError(`the protection of ${environment} is refused: ${reasonOf(error)}`, {
-      cause: error,
-    })
-  }
-  const keys = deriveKeys(masterKey, environment)
-  const thumbprint = thumbprintOf(rootJwkOf(keys.root))
-  if (thumbprint !== record.root.thumbprint) {
+): Promise<Required<Pick<OpenEnvironment, 'keys' | 'record' | 'masterKey'>>> {
+  const { masterKey, record } = await masterKeyByPassphrase(store, log, passphrase)
+  const keys = deriveKeys(masterKey, record.environment)
+  if (thumbprintOf(rootJwkOf(keys.root)) !== record.root.thumbprint) {
     throw new IntegrityError(
-      environment,
+      record.environment,
       'the passphrase opens a master key that is not that of the environment',
     )
   }
-  return keys
+  const formerFingerprints = openFormerFingerprintKeys(masterKey, record)
+  return { keys: { ...keys, formerFingerprints }, record, masterKey }
 }

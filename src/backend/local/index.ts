@@ -10,13 +10,15 @@ export {
   createLocalEnvironment,
   type EnvironmentSummary,
   type LocalOptions,
-  type Protection,
   recoverRootThumbprint,
   showLocalEnvironment,
   writeRoleKey,
 } from './environment.ts'
 export { readSecretFile } from './key-file.ts'
 export { checkPassphrase } from './passphrase.ts'
+export { type ProtectionRequest, protectLocalEnvironment } from './protect.ts'
+export type { Protection } from './protection.ts'
+export { finishLocalRekey, type RekeyResult, rekeyLocalEnvironment } from './rekey.ts'
 
 /** Configuration of the local backend: a signed log and encrypted files in a directory. */
 export interface LocalBackendConfig extends LocalOptions {

@@ -33,13 +33,22 @@ export function readMasterKeyFile(path: string, environment: string): KeyObject 
 
 /** Writes a new master key, or reads the one that an interrupted attempt has written. Never overwrites. */
 export function createMasterKeyFile(path: string, environment: string): KeyObject {
-  const masterKey = randomBytes(MASTER_KEY_BYTES)
-  const created = writeKeyFile(path, {
+  const masterKey = createSecretKey(randomBytes(MASTER_KEY_BYTES))
+  return putMasterKeyFile(path, environment, masterKey) ? masterKey : readMasterKeyFile(path, environment)
+}
+
+/** Writes a master key that there is. @throws ConfigurationError when there is a file with another one */
+export function writeMasterKeyFile(path: string, environment: string, masterKey: KeyObject): void {
+  if (putMasterKeyFile(path, environment, masterKey)) return
+  if (!readMasterKeyFile(path, environment).equals(masterKey)) throw existsAlready(path)
+}
+
+function putMasterKeyFile(path: string, environment: string, masterKey: KeyObject): boolean {
+  return writeKeyFile(path, {
     format: MASTER_FORMAT,
     environment,
-    masterKey: masterKey.toString('base64url'),
+    masterKey: masterKey.export().toString('base64url'),
   })
-  return created ? createSecretKey(masterKey) : readMasterKeyFile(path, environment)
 }
 
 /** @throws ConfigurationError, EnvironmentMismatchError */
@@ -64,11 +73,13 @@ export function writeRoleKeyFile(path: string, role: RoleKey): void {
     wrappingKey: role.wrappingKey.export().toString('base64url'),
     rootJwk: role.rootJwk as unknown as JsonObject,
   })
-  if (!created) {
-    throw new ConfigurationError(`${resolve(path)} exists already, and is not overwritten`, {
-      advice: 'Name another file, or remove this one first',
-    })
-  }
+  if (!created) throw existsAlready(path)
+}
+
+function existsAlready(path: string): ConfigurationError {
+  return new ConfigurationError(`${resolve(path)} exists already, and is not overwritten`, {
+    advice: 'Name another file, or remove this one first',
+  })
 }
 
 /**

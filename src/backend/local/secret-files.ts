@@ -92,13 +92,24 @@ export class SecretFiles implements KeyMaterial {
       throw new BackendError('conflict', 'a random file name was taken')
     }
     const publicJwk = publicJwkOf(material)
+    const locator = { id, sha256: hashOf(bytes) }
+    if (publicJwk) return { locator, fingerprint: publicFingerprint(publicJwk), publicJwk }
+    const nameUnder = (key: KeyObject): string =>
+      secretFingerprint(key.export(), material.export(), factsOf(algorithm).hash)
     return {
-      locator: { id, sha256: hashOf(bytes) },
-      fingerprint: publicJwk
-        ? publicFingerprint(publicJwk)
-        : secretFingerprint(this.#keys.fingerprint.export(), material.export(), factsOf(algorithm).hash),
-      ...(publicJwk ? { publicJwk } : {}),
+      locator,
+      fingerprint: nameUnder(this.#keys.fingerprint),
+      formerFingerprints: (this.#keys.formerFingerprints ?? []).map(nameUnder),
     }
+  }
+
+  /** Encrypts the material of a version anew, into the file `id`. */
+  async reseal(version: VersionRecord, id: string, wrappingKey: KeyObject): Promise<MaterialLocator> {
+    const bytes = await seal(await this.#load(version), version.ref, version.algorithm, wrappingKey)
+    if (!(await this.#store.putIfAbsent(secretPath(version.ref, id), bytes))) {
+      throw new BackendError('conflict', 'a random file name was taken')
+    }
+    return { id, sha256: hashOf(bytes) }
   }
 
   async discard(ref: VersionRef, locator: MaterialLocator): Promise<void> {

@@ -1,7 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { IntegrityError, RolledBackError } from '../../errors.ts'
 import type { JsonObject } from '../../key/strict-json.ts'
-import { decodeEntry, type Entry, type EntryKind, isSignedBy, verifyEntry } from './entry.ts'
+import {
+  decodeEntry,
+  type Entry,
+  type EntryKind,
+  type EntrySigners,
+  isSignedBy,
+  verifyEntry,
+} from './entry.ts'
 import { entryName } from './layout.ts'
 import type { ListedObject, ObjectStore } from './object-store.ts'
 import type { Head, SeenHistory } from './seen.ts'
@@ -10,6 +17,16 @@ import type { Head, SeenHistory } from './seen.ts'
 export interface RootPublic {
   readonly thumbprint: string
   readonly key: KeyObject
+}
+
+/** Who must have signed an entry. */
+export interface Signers {
+  readonly epoch: number
+  readonly root: RootPublic
+  /** The root that the entry introduces, or carries its key over to. */
+  readonly next?: RootPublic | undefined
+  /** Where the entry changes who may sign: its own signatures are always verified. */
+  readonly isHandover?: boolean
 }
 
 /** One entry of a chain that was read and checked. */
@@ -24,11 +41,14 @@ export interface ChainEntry {
 export interface ChainOptions {
   readonly kind: EntryKind
   readonly folder: string
-  /** The environment's root. A function, for the environment's own log: its first entry introduces the root. */
-  readonly root: RootPublic | ((first: Entry) => RootPublic)
+  /**
+   * Who must have signed each entry, by what the entries say: nothing of them has been checked. Throws where a root is not
+   * an expected one, before anything else of the log is used.
+   */
+  readonly signersOf: (entries: readonly Pick<Entry, 'where' | 'body'>[]) => readonly Signers[]
   /** Entries known from an earlier reading by this process. */
   readonly known?: readonly ChainEntry[]
-  /** Verify every signature; otherwise the last one, which vouches for all before it through their hashes. */
+  /** Verify every signature; otherwise the last ones, which vouch for all before them through their hashes. */
   readonly deep?: boolean
 }
 
@@ -83,7 +103,13 @@ export function checkSeen(
   store: ObjectStore,
   chain: readonly ChainEntry[],
   seen: SeenHistory,
-  log: { readonly folder: string; readonly id: string; readonly before: Head | undefined },
+  log: {
+    readonly folder: string
+    readonly id: string
+    readonly before: Head | undefined
+    /** Not yet, where the head may still turn out never to have counted. */
+    readonly isTentative?: boolean
+  },
 ): void {
   const { before } = log
   if (before && before.entries > chain.length) {
@@ -103,7 +129,7 @@ export function checkSeen(
     })
   }
   const head = chain.at(-1)
-  if (head) seen.set(log.id, { entries: chain.length, hash: head.hash })
+  if (head && !log.isTentative) seen.set(log.id, { entries: chain.length, hash: head.hash })
 }
 
 /** What is in a log's folder besides its entries. */
@@ -120,27 +146,39 @@ function unchanged(
 }
 
 function checkEntries(entries: readonly Entry[], known: readonly ChainEntry[], options: ChainOptions): void {
-  const [first] = entries
-  if (!first) return
-  const root = typeof options.root === 'function' ? options.root(first) : options.root
+  if (entries.length === 0) return
+  const signers = options.signersOf([...known, ...entries]).slice(known.length)
   let previous = known.at(-1)?.hash ?? null
   entries.forEach((entry, index) => {
-    const number = known.length + index + 1
     const { body } = entry
-    if (body.previous !== previous || body.entry !== number || body.root !== root.thumbprint) {
-      throw blame(entries.slice(0, index + 1), root.key)
+    const expected = signers[index]
+    if (
+      body.previous !== previous ||
+      body.entry !== known.length + index + 1 ||
+      body.root !== expected?.root.thumbprint ||
+      body.epoch !== expected?.epoch
+    ) {
+      throw blame(entries.slice(0, index + 1), signers)
     }
     previous = entry.hash
   })
-  for (const entry of options.deep ? entries : entries.slice(-1)) {
-    if (!isSignedBy(entry, root.key)) throw blame(entries, root.key)
-  }
+  entries.forEach((entry, index) => {
+    const isVerified = options.deep || index === entries.length - 1 || signers[index]?.isHandover
+    if (isVerified && !isSignedBy(entry, keysOf(signers[index]))) throw blame(entries, signers)
+  })
+}
+
+function keysOf(signers: Signers | undefined): EntrySigners {
+  if (!signers) throw new TypeError('an entry has nobody to sign it')
+  return { root: signers.root.key, next: signers.next?.key }
 }
 
 /** The links do not fit: the first entry whose own signature is wrong is the one that was edited. */
-function blame(entries: readonly Entry[], rootKey: KeyObject): IntegrityError {
+function blame(entries: readonly Entry[], signers: readonly Signers[]): IntegrityError {
   try {
-    for (const entry of entries) verifyEntry(entry, rootKey)
+    entries.forEach((entry, index) => {
+      verifyEntry(entry, keysOf(signers[index]))
+    })
   } catch (error) {
     if (error instanceof IntegrityError) return error
     throw error

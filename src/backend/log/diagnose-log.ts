@@ -2,8 +2,9 @@ import type { KeyRecord } from '../../key/record.ts'
 import { formatKeyRef, formatVersionRef } from '../../key/ref.ts'
 import type { CallOptions, Finding, KeyFilter } from '../backend.ts'
 import { checkCall } from '../guard.ts'
-import { listStrays } from './chain.ts'
-import type { EnvironmentRecord } from './environment-log.ts'
+import { type ChainEntry, listStrays } from './chain.ts'
+import { diagnoseRekeys } from './diagnose-rekey.ts'
+import type { EnvironmentRecord } from './environment-entries.ts'
 import { findingOf } from './finding.ts'
 import { environmentLog, keyLog, materialFolder } from './layout.ts'
 import { readClaim } from './material-claims.ts'
@@ -25,6 +26,7 @@ export async function* diagnoseLog(
   }
   yield* strays(log, environmentLog(log.environment))
   const keys: KeyRecord[] = []
+  const chains = new Map<string, readonly ChainEntry[]>()
   let complete = filter.purpose === undefined && filter.name === undefined
   for (const item of await log.refs(environment, filter)) {
     checkCall(options)
@@ -34,7 +36,10 @@ export async function* diagnoseLog(
     }
     try {
       const known = await log.readWith(environment, item, { deep: true })
-      if (known) keys.push(known.key)
+      if (known) {
+        keys.push(known.key)
+        chains.set(formatKeyRef(item), known.chain)
+      }
       if (known && !environment.keys.has(formatKeyRef(item))) yield unregistered(log, known.key)
     } catch (error) {
       complete = false
@@ -43,6 +48,7 @@ export async function* diagnoseLog(
     yield* strays(log, keyLog(item))
   }
   yield* claims(log, environment, keys, complete)
+  yield* diagnoseRekeys(log, environment, chains, complete)
 }
 
 function unregistered(log: SignedLog, key: KeyRecord): Finding {
@@ -162,7 +168,7 @@ async function* claimFindings(
 ): AsyncIterable<Finding> {
   const subject = log.store.describe(`${materialFolder(log.environment)}/${fingerprint}`)
   try {
-    const claim = await readClaim(log.store, environment.root, log.environment, fingerprint)
+    const claim = await readClaim(log.store, environment, log.environment, fingerprint)
     if (!claim) return
     const owner = formatVersionRef(claim.owner)
     if (isUsed(owner)) return

@@ -7,22 +7,32 @@ import {
   type KeyRecord,
   keyOf,
   parseEvent,
+  parseMaterial,
   parseVersion,
   reasonOf,
   type VersionRecord,
 } from '../../key/record.ts'
 import { formatKeyRef, type KeyRef, keyRefOf } from '../../key/ref.ts'
-import { checkMembers, type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
+import {
+  checkMembers,
+  type JsonObject,
+  type JsonValue,
+  parseStrictJsonObject,
+  stringMember,
+} from '../../key/strict-json.ts'
 import type { Change } from '../compose.ts'
 import type { ChainEntry } from './chain.ts'
 import {
   ATTRIBUTION_MEMBERS,
   attributionOf,
+  checkFormat,
   ENTRY_FORMAT,
   ENTRY_MEMBERS,
-  type EnvironmentRecord,
   parseAttribution,
-} from './environment-log.ts'
+} from './entry-body.ts'
+import type { EnvironmentRecord } from './environment-entries.ts'
+
+type Committed = (rekey: string) => boolean
 
 /** The JSON of an entry: one step of a key's history, and its place in the chain. */
 export function bodyOf(
@@ -57,18 +67,23 @@ export function bodyOf(
  */
 export function requireReadable(ref: KeyRef, current: KeyRecord | undefined, body: JsonObject): void {
   try {
-    applyEntry(ref, [...(current?.versions ?? [])], parseStrictJsonObject(JSON.stringify(body)))
+    applyEntry(ref, [...(current?.versions ?? [])], parseStrictJsonObject(JSON.stringify(body)), () => true)
   } catch (error) {
     throw new InvalidInputError(`the change could not be read back: ${reasonOf(error)}`, { cause: error })
   }
 }
 
 /** The record of a key: its entries, applied one after the other. @throws IntegrityError naming the entry */
-export function foldKey(ref: KeyRef, chain: readonly ChainEntry[]): KeyRecord {
+export function foldKey(
+  ref: KeyRef,
+  chain: readonly ChainEntry[],
+  { epochs }: Pick<EnvironmentRecord, 'epochs'>,
+): KeyRecord {
+  const isCommitted: Committed = (id) => epochs.some(({ rekey }) => rekey?.id === id)
   let versions: VersionRecord[] = []
   for (const { where, body } of chain) {
     try {
-      versions = applyEntry(ref, versions, body)
+      versions = applyEntry(ref, versions, body, isCommitted)
     } catch (error) {
       throw new IntegrityError(where, reasonOf(error), { cause: error })
     }
@@ -77,22 +92,32 @@ export function foldKey(ref: KeyRef, chain: readonly ChainEntry[]): KeyRecord {
   return deepFreeze({ ...keyOf(versions), history })
 }
 
-function applyEntry(ref: KeyRef, versions: VersionRecord[], body: JsonObject): VersionRecord[] {
-  const isVersion = body.type === 'version-created'
-  checkMembers(
-    body,
-    'the entry',
-    [...ENTRY_MEMBERS, 'key', ...(isVersion ? ['version'] : ['number', 'event'])],
-    ATTRIBUTION_MEMBERS,
-  )
-  if (body.format !== ENTRY_FORMAT)
-    throw new InvalidInputError(`the format ${String(body.format)} is unknown`)
+const MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  'version-created': ['version'],
+  'version-event': ['number', 'event'],
+  'key-carried-over': ['rekey', 'materials'],
+}
+
+function applyEntry(
+  ref: KeyRef,
+  versions: VersionRecord[],
+  body: JsonObject,
+  isCommitted: Committed,
+): VersionRecord[] {
+  const type = String(body.type)
+  const members = Object.hasOwn(MEMBERS, type) ? MEMBERS[type] : undefined
+  if (!members) throw new InvalidInputError(`the type ${type} is unknown`)
+  checkMembers(body, 'the entry', [...ENTRY_MEMBERS, 'key', ...members], ATTRIBUTION_MEMBERS)
+  checkFormat(body)
   if (body.key !== formatKeyRef(ref)) {
     throw new InvalidInputError(`it belongs to ${String(body.key)}, not to ${formatKeyRef(ref)}`)
   }
   const at = parseInstant(stringMember(body, 'at'))
   const attribution = parseAttribution(body)
-  if (isVersion) {
+  if (type === 'key-carried-over') {
+    return isCommitted(stringMember(body, 'rekey')) ? carryOver(versions, body.materials) : versions
+  }
+  if (type === 'version-created') {
     const version = parseVersion(keyRefOf(ref), body.version, attribution)
     if (version.createdAt !== at)
       throw new InvalidInputError('the version was not created when its entry was')
@@ -101,10 +126,31 @@ function applyEntry(ref: KeyRef, versions: VersionRecord[], body: JsonObject): V
     }
     return [...versions, version]
   }
-  if (body.type !== 'version-event') throw new InvalidInputError(`the type ${String(body.type)} is unknown`)
   const event = parseEvent(body.event, at, attribution)
   const index = versions.findIndex((version) => version.ref.number === body.number)
   const version = versions[index]
   if (!version) throw new InvalidInputError(`there is no version ${String(body.number)} for its event`)
   return versions.with(index, { ...version, events: [...version.events, event] })
+}
+
+/** The versions with what a rekey has encrypted anew: every secret that there was. */
+function carryOver(versions: readonly VersionRecord[], value: JsonValue | undefined): VersionRecord[] {
+  const materials = checkMembers(value, 'the materials', versions.filter(hasSecret).map(numberOf))
+  return versions.map((version) => {
+    if (!hasSecret(version)) return version
+    const { id, former = [] } = version.material
+    return {
+      ...version,
+      material: { ...parseMaterial(materials[numberOf(version)]), former: [...former, id] },
+    }
+  })
+}
+
+/** Whether a version has a secret that a rekey encrypts anew. */
+export function hasSecret(version: VersionRecord): boolean {
+  return !version.events.some(({ type }) => type === 'destroyed')
+}
+
+function numberOf({ ref }: VersionRecord): string {
+  return String(ref.number)
 }

@@ -40,7 +40,17 @@ export function entryName(number: number): string {
   return `${String(number).padStart(6, '0')}.json`
 }
 
-/** `<environment>/<purpose>/<name>/secrets` and what is in it: nobody but the owner may read it. */
+/** What protects a master key by a passphrase, and is given up when another does. */
+export function protectionFolder(environment: string): string {
+  return `${environment}/protection`
+}
+
+export function protectionPath(environment: string, id: string): string {
+  return `${protectionFolder(environment)}/${id}.json`
+}
+
+/** `<environment>/<purpose>/<name>/secrets`, `<environment>/protection`, and what is in them: nobody but the owner may read it. */
 export function isSecretPath(path: string): boolean {
-  return path.split('/')[3] === 'secrets'
+  const parts = path.split('/')
+  return parts[3] === 'secrets' || parts[1] === 'protection'
 }

@@ -2,9 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import { IntegrityError } from '../../errors.ts'
 import { reasonOf } from '../../key/record.ts'
 import { formatVersionRef, parseEnvironment, parseVersionRef, type VersionRef } from '../../key/ref.ts'
-import { checkMembers, stringMember } from '../../key/strict-json.ts'
+import { checkMembers, type JsonObject, stringMember } from '../../key/strict-json.ts'
 import type { RootPublic } from './chain.ts'
 import { decodeEntry, encodeEntry, verifyEntry } from './entry.ts'
+import type { EnvironmentRecord } from './environment-entries.ts'
 import { claimPath } from './layout.ts'
 import type { ObjectStore } from './object-store.ts'
 
@@ -14,20 +15,23 @@ export interface Claim {
   readonly fingerprint: string
 }
 
+/** Any root that the environment has had may have signed a claim. */
+type Roots = Pick<EnvironmentRecord, 'root' | 'epochs'>
+
 /** Resolves to the version that holds the material: `owner`, or another that was first, here or in another environment. */
 export async function claimMaterial(
   store: ObjectStore,
-  root: RootPublic,
+  roots: Roots,
   rootKey: KeyObject,
   fingerprint: string,
   owner: VersionRef,
 ): Promise<VersionRef> {
   const path = claimPath(owner.environment, fingerprint)
-  const body = { format: 1, fingerprint, version: formatVersionRef(owner), root: root.thumbprint }
+  const body = { format: 1, fingerprint, version: formatVersionRef(owner), root: roots.root.thumbprint }
   const bytes = encodeEntry('material', body, rootKey)
   let created = await store.putIfAbsent(path, bytes)
   while (!created) {
-    const claim = await readClaim(store, root, owner.environment, fingerprint)
+    const claim = await readClaim(store, roots, owner.environment, fingerprint)
     if (claim && formatVersionRef(claim.owner) !== formatVersionRef(owner)) return claim.owner
     if (claim) break
     // Whoever held it gave it up in between.
@@ -43,11 +47,11 @@ export async function claimMaterial(
 /** Removes the claim if it is `owner`'s. */
 export async function releaseMaterial(
   store: ObjectStore,
-  root: RootPublic,
+  roots: Roots,
   fingerprint: string,
   owner: VersionRef,
 ): Promise<void> {
-  const claim = await readClaim(store, root, owner.environment, fingerprint)
+  const claim = await readClaim(store, roots, owner.environment, fingerprint)
   if (claim && formatVersionRef(claim.owner) === formatVersionRef(owner)) {
     await store.delete(claimPath(owner.environment, fingerprint))
   }
@@ -56,7 +60,7 @@ export async function releaseMaterial(
 /** @throws IntegrityError when the claim was edited or moved */
 export async function readClaim(
   store: ObjectStore,
-  root: RootPublic,
+  roots: Roots,
   environment: string,
   fingerprint: string,
 ): Promise<Claim | undefined> {
@@ -65,7 +69,7 @@ export async function readClaim(
   if (!bytes) return undefined
   const where = store.describe(path)
   const entry = decodeEntry('material', bytes, where)
-  verifyEntry(entry, root.key)
+  verifyEntry(entry, { root: signerOf(entry.body, roots).key })
   const claim = parseClaim(entry.body, where)
   if (claim.fingerprint !== fingerprint || claim.owner.environment !== environment) {
     throw new IntegrityError(where, 'the claim was moved: it is for other material')
@@ -73,7 +77,11 @@ export async function readClaim(
   return claim
 }
 
-function parseClaim(body: Parameters<typeof checkMembers>[0], where: string): Claim {
+function signerOf(body: JsonObject, { root, epochs }: Roots): RootPublic {
+  return epochs.find((epoch) => epoch.root.thumbprint === body.root)?.root ?? root
+}
+
+function parseClaim(body: JsonObject, where: string): Claim {
   try {
     const object = checkMembers(body, 'the claim', ['format', 'fingerprint', 'version', 'root'])
     return {

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { BackendError, IntegrityError, RolledBackError } from '../../errors.ts'
-import type { KeyRecord } from '../../key/record.ts'
+import type { Instant } from '../../key/duration.ts'
+import type { Attribution, KeyRecord } from '../../key/record.ts'
 import { formatKeyRef, type KeyRef, PURPOSES, parseName, type VersionRef } from '../../key/ref.ts'
 import type { CallOptions, Finding, KeyFilter } from '../backend.ts'
 import type { Change, RecordStore } from '../compose.ts'
@@ -8,12 +9,15 @@ import { checkCall } from '../guard.ts'
 import { type ChainEntry, checkSeen, readChain } from './chain.ts'
 import { diagnoseLog } from './diagnose-log.ts'
 import { encodeEntry } from './entry.ts'
-import { attributionOf, type CheckRoot, EnvironmentLog, type EnvironmentRecord } from './environment-log.ts'
+import { attributionOf } from './entry-body.ts'
+import { type CheckRoot, type Entering, EnvironmentLog, type EnvironmentRecord } from './environment-log.ts'
 import { findingOf } from './finding.ts'
 import { bodyOf, foldKey, requireReadable } from './key-entries.ts'
+import { epochAfter, keySigners } from './key-signers.ts'
 import { entryName, keyLog, keysFolder } from './layout.ts'
 import { claimMaterial, releaseMaterial } from './material-claims.ts'
 import { isTemporaryName, type ObjectStore } from './object-store.ts'
+import { requirePresentRoot } from './present-root.ts'
 import type { SeenHistory } from './seen.ts'
 
 export interface SignedLogOptions {
@@ -25,9 +29,11 @@ export interface SignedLogOptions {
   readonly seen: SeenHistory
 }
 
-interface KnownKey {
+/** A key, its chain, and the epoch of the environment that they were read in. */
+export interface KnownKey {
   readonly chain: readonly ChainEntry[]
   readonly key: KeyRecord
+  readonly epoch: number
 }
 
 /**
@@ -59,9 +65,10 @@ export class SignedLog implements RecordStore {
 
   async read(ref: KeyRef, options?: CallOptions): Promise<KeyRecord | undefined> {
     checkCall(options)
-    const environment = await this.environmentLog.read()
-    checkCall(options)
-    return (await this.readWith(environment, ref))?.key
+    return this.#asItIs(async (environment) => {
+      checkCall(options)
+      return (await this.readWith(environment, ref))?.key
+    })
   }
 
   async *list(filter: KeyFilter, options?: CallOptions): AsyncIterable<KeyRecord | Finding> {
@@ -75,7 +82,7 @@ export class SignedLog implements RecordStore {
       }
       let known: KnownKey | undefined
       try {
-        known = await this.readWith(environment, item)
+        known = await this.#asItIs((current) => this.readWith(current, item), environment)
       } catch (error) {
         yield findingOf(formatKeyRef(item), error)
         continue
@@ -91,33 +98,20 @@ export class SignedLog implements RecordStore {
   ): Promise<KeyRecord> {
     for (;;) {
       checkCall(options)
-      const environment = await this.environmentLog.read()
-      const known = await this.readWith(environment, ref)
-      const change = decide(known?.key)
-      if (change) {
-        const rootKey = this.#requireRootKey()
-        const number = (known?.chain.length ?? 0) + 1
-        const body = bodyOf(change, number, environment, known?.chain.at(-1))
-        requireReadable(ref, known?.key, body)
-        const bytes = encodeEntry('key', body, rootKey)
-        const committed = await this.store.putIfAbsent(`${keyLog(ref)}/${entryName(number)}`, bytes)
-        if (!committed) continue
-      } else if (!known) {
-        throw new IntegrityError(formatKeyRef(ref), 'there is nothing to change')
-      }
-      return await this.#finish(environment, ref)
+      const changed = await this.#asItIs((environment) => this.#tryChange(environment, ref, decide))
+      if (changed) return changed
     }
   }
 
   async claim(fingerprint: string, owner: VersionRef, options?: CallOptions): Promise<VersionRef> {
     const environment = await this.environmentLog.read()
     checkCall(options)
-    return claimMaterial(this.store, environment.root, this.#requireRootKey(), fingerprint, owner)
+    return claimMaterial(this.store, environment, this.#requireRootKey(environment), fingerprint, owner)
   }
 
   async release(fingerprint: string, owner: VersionRef): Promise<void> {
     const environment = await this.environmentLog.read()
-    await releaseMaterial(this.store, environment.root, fingerprint, owner)
+    await releaseMaterial(this.store, environment, fingerprint, owner)
   }
 
   diagnose(filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {
@@ -137,7 +131,16 @@ export class SignedLog implements RecordStore {
   async register(key: KeyRecord): Promise<void> {
     const [first] = key.versions
     if (!first) return
-    await this.environmentLog.register(key.ref, first.createdAt, this.#requireRootKey(), attributionOf(first))
+    const environment = await this.environmentLog.read()
+    const rootKey = this.#requireRootKey(environment)
+    const attribution = attributionOf(first)
+    await this.environmentLog.register(key.ref, { rootKey, at: first.createdAt, attribution })
+  }
+
+  /** Makes sure that a rekey that was started and not committed never is. */
+  async overtake(rekey: string, at: Instant, attribution: Attribution): Promise<void> {
+    const rootKey = this.#requireRootKey(await this.environmentLog.read())
+    await this.environmentLog.overtake(rekey, { rootKey, at, attribution })
   }
 
   /** The key and its chain, or undefined where there is no trace of it. `deep` verifies every signature anew. */
@@ -148,28 +151,40 @@ export class SignedLog implements RecordStore {
   ): Promise<KnownKey | undefined> {
     const id = formatKeyRef(ref)
     const folder = keyLog(ref)
-    const before = options.deep ? undefined : this.#known.get(id)
+    const known = options.deep ? undefined : this.#known.get(id)
+    // A rekey changes what its entries mean, and who may have signed those after them.
+    const before = known?.epoch === environment.epoch ? known : undefined
     const seenId = `${ref.purpose}/${ref.name}`
     // Before the chain is read: meanwhile another reading in this process may see, and remember, more.
-    const seen = { folder, id: seenId, before: this.#seen.get(seenId) }
+    const isEntered = environment.keys.has(id)
+    const seen = { folder, id: seenId, before: this.#seen.get(seenId), isTentative: !isEntered }
     const chain = await readChain(this.store, {
       kind: 'key',
       folder,
-      root: environment.root,
+      signersOf: (entries) => keySigners(environment, entries),
       ...(options.deep ? { deep: true } : {}),
       ...(before ? { known: before.chain } : {}),
     })
+    const isPresent = epochAfter(environment, chain) === environment.epoch
+    if (!isEntered && !isPresent) throw neverEntered(this.store.describe(folder), id)
     checkSeen(this.store, chain, this.#seen, seen)
     if (chain.length === 0) {
-      if (!environment.keys.has(id)) return undefined
+      if (!isEntered) return undefined
       throw new RolledBackError(this.store.describe(folder), `the key ${id} was created, and is gone`, {
         advice: 'Restore its folder from a backup',
       })
     }
+    if (!isPresent) {
+      throw new RolledBackError(
+        this.store.describe(folder),
+        `the key ${id} was carried over to the present master key, and its log ends before that`,
+        { advice: 'Restore its folder from a backup' },
+      )
+    }
     if (before && before.chain.length === chain.length && before.chain.at(-1) === chain.at(-1)) return before
-    const known = { chain, key: foldKey(ref, chain) }
-    this.#known.set(id, known)
-    return known
+    const read = { chain, key: foldKey(ref, chain, environment), epoch: environment.epoch }
+    this.#known.set(id, read)
+    return read
   }
 
   /** Every key that is in the store or in the environment's log. A folder with another name is a finding. */
@@ -206,16 +221,77 @@ export class SignedLog implements RecordStore {
     }
   }
 
+  /** Undefined where somebody else wrote first. */
+  async #tryChange(
+    environment: EnvironmentRecord,
+    ref: KeyRef,
+    decide: (current: KeyRecord | undefined) => Change | undefined,
+  ): Promise<KeyRecord | undefined> {
+    const known = await this.readWith(environment, ref)
+    const change = decide(known?.key)
+    if (!change) {
+      if (!known) throw new IntegrityError(formatKeyRef(ref), 'there is nothing to change')
+      return this.#finish(environment, ref)
+    }
+    const rootKey = this.#requireRootKey(environment)
+    const number = (known?.chain.length ?? 0) + 1
+    const body = bodyOf(change, number, environment, known?.chain.at(-1))
+    requireReadable(ref, known?.key, body)
+    if (await this.#overtakeRekeyOf(known, environment, { rootKey, at: atOf(change), attribution: {} }))
+      return undefined
+    const bytes = encodeEntry('key', body, rootKey)
+    const committed = await this.store.putIfAbsent(`${keyLog(ref)}/${entryName(number)}`, bytes)
+    return committed ? this.#finish(environment, ref) : undefined
+  }
+
+  /**
+   * A rekey that has recorded the head of the key and may still be committed must not be: what is written now would not be
+   * part of it. Whether there was one; the key is then to be read again.
+   */
+  async #overtakeRekeyOf(
+    known: KnownKey | undefined,
+    { pendingRekey }: EnvironmentRecord,
+    entering: Entering,
+  ): Promise<boolean> {
+    const last = known?.chain.at(-1)
+    if (pendingRekey === undefined || last?.body.rekey !== pendingRekey) return false
+    await this.environmentLog.overtake(pendingRekey, entering)
+    return true
+  }
+
   /** After the commit: the environment must know the key before anything is acknowledged. */
   async #finish(environment: EnvironmentRecord, ref: KeyRef): Promise<KeyRecord> {
-    const known = await this.readWith(environment, ref)
+    const known = await this.#asItIs((current) => this.readWith(current, ref), environment)
     if (!known) throw new IntegrityError(formatKeyRef(ref), 'the key vanished while it was changed')
-    if (!environment.keys.has(formatKeyRef(ref)) && this.writable) await this.register(known.key)
+    if (environment.keys.has(formatKeyRef(ref)) || !this.writable) return known.key
+    await this.register(known.key)
+    // Entered now, its head is remembered.
+    await this.#asItIs((current) => this.readWith(current, ref))
     return known.key
   }
 
-  #requireRootKey(): KeyObject {
-    if (this.#rootKey) return this.#rootKey
+  /** Works with the environment as it is. Where the work fails because that has changed meanwhile, it is done again. */
+  async #asItIs<T>(
+    work: (environment: EnvironmentRecord) => Promise<T>,
+    read?: EnvironmentRecord,
+  ): Promise<T> {
+    for (let environment = read ?? (await this.environmentLog.read()); ; ) {
+      try {
+        return await work(environment)
+      } catch (error) {
+        if (!(error instanceof IntegrityError || error instanceof RolledBackError)) throw error
+        const { entries } = environment
+        environment = await this.environmentLog.read()
+        if (environment.entries === entries) throw error
+      }
+    }
+  }
+
+  #requireRootKey(environment: EnvironmentRecord): KeyObject {
+    if (this.#rootKey) {
+      requirePresentRoot(environment, this.#rootKey)
+      return this.#rootKey
+    }
     throw new BackendError(
       'denied',
       `this process cannot change ${this.environment}: it does not hold its master key`,
@@ -224,4 +300,16 @@ export class SignedLog implements RecordStore {
       },
     )
   }
+}
+
+function atOf(change: Change): Instant {
+  return change.kind === 'version' ? change.version.createdAt : change.event.at
+}
+
+function neverEntered(where: string, id: string): IntegrityError {
+  return new IntegrityError(
+    where,
+    `${id} was created with a former master key and not entered before that was replaced: it never counted`,
+    { advice: 'Move the folder out of the store, then create the key again' },
+  )
 }
