@@ -49,6 +49,10 @@ export interface Settings {
   readonly generationTimeoutMilliseconds: number
 }
 
+export function isProtectionLevel(level: string): level is ProtectionLevel {
+  return level === 'SOFTWARE' || level === 'HSM'
+}
+
 const DAY = 86_400
 const LABEL_NAME = /^[a-z][a-z0-9_-]{0,62}$/
 const LABEL_VALUE = /^[a-z0-9_-]{0,63}$/
@@ -65,7 +69,7 @@ export function checkConfig(config: GcpKmsBackendConfig): Settings {
   if (expectedProject !== undefined && expectedProject !== project) {
     refuse(`the project is ${project}, and ${quote(expectedProject)} is expected`, 'Put one of them right')
   }
-  if (protectionLevel !== 'SOFTWARE' && protectionLevel !== 'HSM') {
+  if (!isProtectionLevel(protectionLevel)) {
     refuse(`protectionLevel is ${quote(String(protectionLevel))}`, 'Use SOFTWARE or HSM')
   }
   if (client && apiEndpoint !== undefined)

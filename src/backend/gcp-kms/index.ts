@@ -1,21 +1,20 @@
-import { ConfigurationError } from '../../errors.ts'
 import type { Backend } from '../backend.ts'
+import { guardBackend } from '../guard.ts'
+import { GcpKmsBackend } from './backend.ts'
 import { checkConfig, type GcpKmsBackendConfig } from './config.ts'
+import { openClient } from './open.ts'
 
 export type { GcpKmsClient } from './client.ts'
 export type { GcpKmsBackendConfig, ProtectionLevel } from './config.ts'
 
 /**
- * Opens the keys of one environment in Google Cloud KMS.
+ * Opens the keys of one environment in Google Cloud KMS, with application default credentials unless a client is given.
+ * Nothing is sent before the first call.
  *
- * @throws ConfigurationError
+ * @throws ConfigurationError, also where `@google-cloud/kms` is not installed and openBackend is used
  */
 export async function openGcpKmsBackend(config: GcpKmsBackendConfig, environment: string): Promise<Backend> {
-  checkConfig(config)
-  throw new ConfigurationError(
-    `the Google Cloud KMS backend cannot open ${environment} yet: it is being built`,
-    {
-      advice: 'Use the local backend',
-    },
-  )
+  const settings = checkConfig(config)
+  const { client, end } = await openClient(config)
+  return guardBackend(new GcpKmsBackend(client, settings, environment, end))
 }
