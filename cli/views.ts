@@ -6,7 +6,9 @@ import {
   formatPolicy,
   formatVersionRef,
   type KeyRecord,
+  type PlanDueOptions,
   type PolicyOverrides,
+  planKeyDue,
   rotationDueAt,
   type State,
   stateAt,
@@ -27,6 +29,8 @@ export interface VersionView {
   readonly activatesAt: string
   readonly deactivatesAt?: string
   readonly expiresAt?: string
+  /** Since it was created. */
+  readonly ageSeconds: number
   readonly activation: string
   readonly origin: string
 }
@@ -40,11 +44,18 @@ export interface KeyView {
   readonly content?: string
   readonly latestVersion: number
   readonly activeVersion?: number
+  /** How long the active version has been active. */
+  readonly activeForSeconds?: number
   readonly rotationDueAt?: string
+  /** Negative where it is due already. */
+  readonly rotationDueInSeconds?: number
+  /** Due, and no version is announced. */
+  readonly overdue: boolean
   readonly states: Readonly<Partial<Record<State, number>>>
 }
 
-export function viewKey(key: KeyRecord, now: number): KeyView {
+/** @param policyFor the policy of the next version, which decides how early it has to be announced */
+export function viewKey(key: KeyRecord, now: number, policyFor?: PlanDueOptions['policyFor']): KeyView {
   const lines = timelinesOf(key.versions)
   const states: Partial<Record<State, number>> = {}
   for (const line of lines) {
@@ -52,7 +63,7 @@ export function viewKey(key: KeyRecord, now: number): KeyView {
     states[state] = (states[state] ?? 0) + 1
   }
   const active = lines.find((line) => stateAt(line, now) === 'active')
-  const due = rotationDueAt(key)
+  const { dueAt = rotationDueAt(key), overdueBy = 0 } = planKeyDue(key, { now, policyFor })
   return {
     key: formatKeyRef(key.ref),
     environment: key.ref.environment,
@@ -61,8 +72,13 @@ export function viewKey(key: KeyRecord, now: number): KeyView {
     algorithm: describeAlgorithm(key.algorithm),
     ...(key.content === undefined ? {} : { content: key.content }),
     latestVersion: key.versions.at(-1)?.ref.number ?? 0,
-    ...(active ? { activeVersion: active.version.ref.number } : {}),
-    ...(due === undefined ? {} : { rotationDueAt: formatInstant(due) }),
+    ...(active
+      ? { activeVersion: active.version.ref.number, activeForSeconds: now - active.activatesAt }
+      : {}),
+    ...(dueAt === undefined
+      ? {}
+      : { rotationDueAt: formatInstant(dueAt), rotationDueInSeconds: dueAt - now }),
+    overdue: overdueBy > 0,
     states,
   }
 }
@@ -78,6 +94,7 @@ export function viewVersion(line: Timeline, now: number): VersionView {
     activatesAt: formatInstant(activatesAt),
     ...(deactivatesAt === undefined ? {} : { deactivatesAt: formatInstant(deactivatesAt) }),
     ...(expiresAt === undefined ? {} : { expiresAt: formatInstant(expiresAt) }),
+    ageSeconds: now - version.createdAt,
     activation: version.activation,
     origin: version.origin,
   }

@@ -3,6 +3,7 @@ import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
 import { EXIT } from '../exit-codes.ts'
 import { collectKeys, hasErrors, tellFindings } from '../findings.ts'
+import { nextPolicyBy } from '../next-policy.ts'
 import { renderTable } from '../render.ts'
 import { withBackend } from '../session.ts'
 import { describeStates, viewFinding, viewKey } from '../views.ts'
@@ -14,7 +15,7 @@ export const listKeys: Action = async (context, args) => {
   const { keys, findings } = await withBackend(context, settings, 'records', (backend) =>
     collectKeys(backend, purpose === undefined ? {} : { purpose: parsePurpose(purpose) }, context.call),
   )
-  const views = keys.map((key) => viewKey(key, context.now()))
+  const views = keys.map((key) => viewKey(key, context.now(), nextPolicyBy(settings)))
   await tellFindings(context, findings)
   if (views.length === 0 && !context.isJson) {
     await context.note(
@@ -34,7 +35,9 @@ export const listKeys: Action = async (context, args) => {
             view.content ?? '-',
             view.activeVersion === undefined ? { text: 'none', colour: 'red' } : `@${view.activeVersion}`,
             describeStates(view.states),
-            view.rotationDueAt ?? '-',
+            view.overdue
+              ? { text: `${view.rotationDueAt}, overdue`, colour: 'red' }
+              : (view.rotationDueAt ?? '-'),
           ]),
           context.paint,
         ),

@@ -6,9 +6,10 @@ import {
   timelinesOf,
 } from '../../src/index.ts'
 import type { Action } from '../command.ts'
-import { resolveSettings } from '../config/settings.ts'
+import { resolveSettings, type Settings } from '../config/settings.ts'
 import type { Context, Result } from '../context.ts'
 import { parseKeyArgument, readKey } from '../key-argument.ts'
+import { nextPolicyBy } from '../next-policy.ts'
 import { renderFacts, renderTable } from '../render.ts'
 import { withBackend } from '../session.ts'
 import {
@@ -29,7 +30,7 @@ export const showKey: Action = async (context, args) => {
   const lines = timelinesOf(key.versions)
   await context.succeed(
     argument.number === undefined
-      ? presentKey(context, key, lines)
+      ? presentKey(context, settings, key, lines)
       : presentVersion(context, requireVersion(key, lines, argument.number)),
   )
   return undefined
@@ -43,9 +44,14 @@ function requireVersion(key: KeyRecord, lines: readonly Timeline[], number: numb
   })
 }
 
-function presentKey(context: Context, key: KeyRecord, lines: readonly Timeline[]): Result {
+function presentKey(
+  context: Context,
+  settings: Settings,
+  key: KeyRecord,
+  lines: readonly Timeline[],
+): Result {
   const now = context.now()
-  const view = viewKey(key, now)
+  const view = viewKey(key, now, nextPolicyBy(settings))
   const versions = lines.map((line) => viewVersion(line, now))
   const latest = lines.at(-1)
   const policy = latest ? viewPolicy(latest) : {}
@@ -57,7 +63,7 @@ function presentKey(context: Context, key: KeyRecord, lines: readonly Timeline[]
           key: view.key,
           algorithm: view.algorithm,
           content: view.content,
-          'rotation due': view.rotationDueAt,
+          'rotation due': view.overdue ? `${view.rotationDueAt}, overdue` : view.rotationDueAt,
           policy: Object.entries(policy)
             .map(([field, value]) => `${field} ${value}`)
             .join(', '),

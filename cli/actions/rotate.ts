@@ -1,14 +1,13 @@
 import {
   activeVersion,
   type Backend,
-  formatDuration,
   formatInstant,
   formatKeyRef,
+  formatVersionRef,
   isAsymmetric,
   type KeyRecord,
   type RotateOptions,
   type RotationOutcome,
-  type RotationStep,
   rotateKey,
   stateAt,
   timelinesOf,
@@ -18,12 +17,19 @@ import type { Arguments } from '../arguments.ts'
 import type { Action } from '../command.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Context } from '../context.ts'
+import { usageError } from '../errors.ts'
 import { parseKeyArgument, readKey } from '../key-argument.ts'
 import { printable } from '../render.ts'
 import { actorOf, settingsForChange, withBackend } from '../session.ts'
+import { viewStep } from '../step-view.ts'
 import { type VersionView, viewVersion } from '../views.ts'
 
+/** Options that mean something with --due only. */
+const DUE_ONLY: readonly string[] = ['destroy-expired', 'ahead']
+
 export const rotate: Action = async (context, args) => {
+  if (args.flag('due')) return (await import('./rotate-due.ts')).rotateAllDue(context, args)
+  requireOneKey(args)
   const argument = parseKeyArgument(args, context.io)
   const isDryRun = args.flag('dry-run')
   const settings = await settingsForChange(context, args, argument.environment)
@@ -39,6 +45,15 @@ export const rotate: Action = async (context, args) => {
   })
   await report(context, outcome, isDryRun)
   return undefined
+}
+
+/** @throws CliError `usage` */
+function requireOneKey(args: Arguments): void {
+  if (args.text('key') === undefined)
+    throw usageError('there is no key to rotate', 'Name one, or rotate every key that is due with --due')
+  const stray = DUE_ONLY.find((name) => args.flag(name) || args.text(name) !== undefined)
+  if (stray !== undefined)
+    throw usageError(`--${stray} is for all keys that are due`, `Write keyturn rotate --due --${stray}`)
 }
 
 function optionsOf(context: Context, args: Arguments, settings: Settings, { ref }: KeyRecord): RotateOptions {
@@ -119,8 +134,9 @@ async function adviseAfter(context: Context, { key, plan, added, advanced }: Rot
       stateAt(line, context.now()) === 'deactivated',
   )
   if (previous?.expiresAt === undefined) return
+  const { ref } = previous.version
   await context.warn(
-    `version ${previous.version.ref.number} still verifies until ${formatInstant(previous.expiresAt)}, so that its tokens live on. If its key leaked, mark it compromised.`,
+    `version ${ref.number} still verifies until ${formatInstant(previous.expiresAt)}, so that its tokens live on. If its key leaked: keyturn version compromise ${formatVersionRef(ref)}`,
   )
 }
 
@@ -129,20 +145,6 @@ function whatBecameOfIt({ plan, added, advanced }: RotationOutcome, isDryRun: bo
   if (isDryRun) return 'dry run: nothing was changed'
   if (advanced) return `advanced version ${advanced.ref.number}`
   return `added version ${added?.ref.number}, kid ${added?.kid}`
-}
-
-function viewStep(step: RotationStep): Readonly<Record<string, unknown>> {
-  const { kind, number, activatesAt, safeFrom, reason } = step
-  return {
-    kind,
-    number,
-    ...(step.kind === 'add-version'
-      ? { activation: step.activation, announcePeriod: formatDuration(step.policy.announcePeriod) }
-      : {}),
-    activatesAt: formatInstant(activatesAt),
-    safeFrom: formatInstant(safeFrom),
-    reason,
-  }
 }
 
 function view(context: Context, key: KeyRecord, version: VersionRecord): VersionView | undefined {

@@ -8,8 +8,16 @@ import { init } from './init.ts'
 import { jwksExport } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
 import { report } from './report.ts'
-import { rotate } from './rotate.ts'
+import { plan, rotate } from './rotate.ts'
 import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
+import {
+  versionCompromise,
+  versionDestroy,
+  versionPostpone,
+  versionRestore,
+  versionResume,
+  versionSuspend,
+} from './version.ts'
 
 /** Every command, in the order in which help lists them. */
 export const commands: readonly Command[] = [
@@ -22,7 +30,14 @@ export const commands: readonly Command[] = [
   keyHistory,
   keyImport,
   keyExport,
+  plan,
   rotate,
+  versionPostpone,
+  versionSuspend,
+  versionResume,
+  versionCompromise,
+  versionDestroy,
+  versionRestore,
   jwksExport,
   tokenSign,
   tokenVerify,
@@ -42,6 +57,7 @@ export const commands: readonly Command[] = [
 export const nouns: Readonly<Record<string, string>> = {
   environment: 'Look at an environment, and make role keys',
   key: 'Create keys, look at them, import and export them',
+  version: 'Postpone, stop, give up or destroy one version of a key',
   jwks: 'Publish public keys',
   token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
   data: 'Encrypt and decrypt data, and move it to the active version',

@@ -43,14 +43,14 @@ function processing({ before, after, stateBefore, at }: Change): string[] {
   const until =
     before.expiresAt === undefined
       ? ''
-      : `, some of which would be good until ${formatInstant(before.expiresAt)}`
+      : `; the last of them would have expired by ${formatInstant(before.expiresAt)}`
   const dies = isSignPolicy(before.version.policy)
-    ? `its public key leaves the JWKS, and tokens that it signed are refused${until}`
+    ? 'its public key leaves the JWKS, and tokens that it signed are refused'
     : 'data that it encrypted cannot be decrypted'
   const back = stateAfter === 'suspended' ? ' until it is resumed' : ''
   const lost =
     stateAfter === 'destroyed' && !isSignPolicy(before.version.policy) ? ': rewrap what is needed first' : ''
-  return [`${dies}${back}${lost}`]
+  return [`${dies}${back}${lost}${until}`]
 }
 
 /** What signs or encrypts after it, and when. */

@@ -35,6 +35,8 @@ export interface PostponeOptions extends EventOptions {
 export interface EventOutcome {
   /** False where it was recorded already, and for a dry run. */
   readonly changed: boolean
+  /** True where it was recorded before, so that there is nothing to change. */
+  readonly alreadyRecorded: boolean
   readonly version: VersionRecord
   /** After the event. Without `history`, which only reading it again would tell. */
   readonly key: KeyRecord
@@ -103,13 +105,20 @@ export async function record(
     const message = `${formatVersionRef(ref)} is ${event.type} since ${formatInstant(since?.at ?? event.at)} already`
     // Recorded again all the same: whoever did so may have been stopped before it was carried out.
     const version = options.dryRun ? before : await backend.recordEvent(ref, event, options)
-    return { changed: false, version, key: withVersion(key, version), consequences: [message] }
+    return {
+      changed: false,
+      alreadyRecorded: true,
+      version,
+      key: withVersion(key, version),
+      consequences: [message],
+    }
   }
   checkEvent(event, before, key.versions)
   const consequences = consequencesOf(key, ref.number, event)
-  if (options.dryRun) return { changed: false, version: before, key, consequences }
+  const alreadyRecorded = false
+  if (options.dryRun) return { changed: false, alreadyRecorded, version: before, key, consequences }
   const version = await backend.recordEvent(ref, event, options)
-  return { changed: true, version, key: withVersion(key, version), consequences }
+  return { changed: true, alreadyRecorded, version, key: withVersion(key, version), consequences }
 }
 
 function requireVersion(key: KeyRecord, ref: VersionRef): VersionRecord {

@@ -122,7 +122,7 @@ function sentencesOf(facts: Omit<CompromiseRunbook, 'sentences'>): readonly stri
   if (rewrap) {
     const to = rewrap.to ? ` to ${formatVersionRef(rewrap.to)}` : ''
     sentences.push(
-      `Rewrap everything encrypted with ${name}${to}: keyturn data rewrap --accept-unauthenticated. Until then it is decrypted for rewrapping only`,
+      `Rewrap everything encrypted with ${name}${to}: keyturn data rewrap ${version.name} -e ${version.environment} --accept-unauthenticated. Until then it is decrypted for rewrapping only`,
       'Whoever has the key can read what was encrypted with it, and could have written it: treat the data as disclosed',
     )
   }

@@ -51,7 +51,19 @@ describe('an exit code', () => {
     ['an unknown command', 'kez'],
     ['an unknown verb', 'key crate x'],
     ['an unknown option', 'key list --enviroment production'],
-    ['rotate --due, which is none of its options', 'rotate --due'],
+    ['rotate without a key', 'rotate -e production'],
+    ['rotate --due of one key', 'rotate tokens --due -e production'],
+    ['rotate --due in an emergency', 'rotate --due --emergency -e production'],
+    ['rotate --due from an expected version', 'rotate --due --expect-version 1 -e production'],
+    ['a confirmation of nothing', 'rotate --due --confirm production -e production'],
+    ['rotate --due ahead by a bare number', 'rotate --due --ahead 7 -e production'],
+    ['--ahead for one key', 'rotate tokens --ahead 1d -e production'],
+    ['--destroy-expired for one key', 'rotate tokens --destroy-expired -e production'],
+    ['a key where plan takes none', 'plan tokens -e production'],
+    ['a key where a version is wanted', 'version suspend tokens -e production'],
+    ['postponing without saying until when', 'version postpone tokens@1 -e production'],
+    ['postponing by a length of time', 'version postpone tokens@1 -e production --until 7d'],
+    ['--confirm where nothing stops', 'version resume tokens@1 -e production --confirm tokens'],
     ['a missing key', 'key show'],
     ['one argument too many', 'key show a b'],
     ['one argument too many after --', 'key show a -- b'],
@@ -81,6 +93,14 @@ describe('an exit code', () => {
     expect(await ending(emergency)).toEqual([2, 'confirmation-needed'])
     expect(await ending(`${emergency} --confirm vault`)).toEqual([2, 'confirmation-needed'])
     expect(await ending('rotate tokens -e production --dry-run')).toEqual([0, undefined])
+    for (const verb of ['suspend', 'compromise']) {
+      expect(await ending(`version ${verb} tokens@1 -e production`)).toEqual([2, 'confirmation-needed'])
+      expect(await ending(`version ${verb} tokens@1 -e production --dry-run`)).toEqual([0, undefined])
+    }
+    const destroying = 'rotate --due --destroy-expired -e production'
+    expect(await ending(destroying)).toEqual([2, 'confirmation-needed'])
+    expect(await ending(`${destroying} --confirm tokens`)).toEqual([2, 'confirmation-needed'])
+    expect(await ending(`${destroying} --confirm production`)).toEqual([0, undefined])
   })
 
   it('is 3 for the configuration', async () => {
@@ -90,11 +110,14 @@ describe('an exit code', () => {
   it('is 4 when access is denied', async () => {
     await world.done('environment role-key -e production --purpose sign --out role.json')
     expect(await ending('rotate tokens -e production --role-key-file role.json')).toEqual([4, 'denied'])
+    const suspend = 'version suspend tokens@1 -e production --confirm tokens'
+    expect(await ending(`${suspend} --role-key-file role.json`)).toEqual([4, 'denied'])
   })
 
   it('is 5 for what is not there', async () => {
     expect(await ending('key show nothing -e production')).toEqual([5, 'not-found'])
     expect(await ending('key show tokens@9 -e production')).toEqual([5, 'not-found'])
+    expect(await ending('version destroy tokens@9 -e production')).toEqual([5, 'not-found'])
     expect(await ending('token inspect --in nothing')).toEqual([5, 'not-found'])
   })
 
@@ -130,6 +153,8 @@ describe('an exit code', () => {
       findings: [{ finding: 'unreadable', severity: 'error', subject: 'staging/sign/bad' }],
     })
     expect(list.stderr).toContain(log)
+    expect(await ending('plan -e staging')).toEqual([8, undefined])
+    expect(await ending('rotate --due -e staging')).toEqual([8, undefined])
     const jwks = await world.keyturn('jwks export -e staging --output json')
     expect(jwks.code).toBe(8)
     expect((jwks.json().jwks as { keys: unknown[] }).keys).toHaveLength(1)
@@ -146,10 +171,25 @@ describe('an exit code', () => {
     const sign = `token sign tokens -e production --audience a --expires-in`
     expect(await ending(`${sign} 5m --claims ${claims}`)).toEqual([9, 'claims'])
     expect(await ending(`${sign} 2h --claims {}`)).toEqual([9, 'policy'])
+    expect(await ending('version destroy tokens@1 -e production')).toEqual([9, 'state'])
+    expect(await ending('version restore tokens@1 -e production')).toEqual([9, 'state'])
     expect(await ending('key create encrypt/x -e production --algorithm ES256')).toEqual([
       9,
       'unsupported-algorithm',
     ])
+  })
+
+  it('is 10 when changes are pending, and somebody asked', async () => {
+    const other = createWorld()
+    await createProduction(other)
+    await other.done('key create sign/tokens -e production')
+    expect((await other.keyturn('plan -e production --detailed-exitcode')).code).toBe(0)
+    other.now += 90 * 86_400
+    expect((await other.keyturn('plan -e production')).code).toBe(0)
+    expect((await other.keyturn('plan -e production --detailed-exitcode')).code).toBe(10)
+    await other.done('rotate --due -e production')
+    expect((await other.keyturn('plan -e production --detailed-exitcode')).code).toBe(0)
+    other.close()
   })
 
   it('is 10 when a check failed', async () => {

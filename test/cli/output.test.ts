@@ -28,6 +28,7 @@ const first = {
   kid: KID,
   createdAt: AT,
   activatesAt: AT,
+  ageSeconds: 0,
   activation: 'first',
   origin: 'generated',
 }
@@ -65,7 +66,10 @@ describe('--output json', () => {
           content: 'jwt',
           latestVersion: 1,
           activeVersion: 1,
+          activeForSeconds: 0,
           rotationDueAt: '2026-04-30T12:00:00Z',
+          rotationDueInSeconds: 89 * 86_400,
+          overdue: false,
           states: { active: 1 },
         },
       ],

@@ -27,6 +27,12 @@ const CASES: Readonly<
   'key import': { rest: '' },
   'key export': { rest: '--public' },
   rotate: { rest: '--dry-run' },
+  'version postpone': { rest: '--until 2026-06-01T12:00:00Z' },
+  'version suspend': { rest: '' },
+  'version resume': { rest: '' },
+  'version compromise': { rest: '' },
+  'version destroy': { rest: '' },
+  'version restore': { rest: '' },
   'jwks export': { rest: '', use: 'sign' },
   'token sign': { rest: '--claims {} --audience a --expires-in 5m', use: 'sign' },
   'token verify': { rest: '--audience a', use: 'sign', stdin: 'a.b.c' },
@@ -79,6 +85,13 @@ describe('the environment wall', () => {
       code: 9,
       error: 'environment-mismatch',
     })
+  })
+
+  it('keeps every command on one version to its own environment', async () => {
+    for (const verb of ['suspend', 'resume', 'compromise', 'destroy', 'restore']) {
+      const { code, error } = await refusal(`version ${verb} production/sign/tokens@1 -e staging`)
+      expect({ code, error }, verb).toEqual({ code: 9, error: 'environment-mismatch' })
+    }
   })
 
   it('refuses a signer of another environment', async () => {
