@@ -1,8 +1,9 @@
-import { createPolicy, formatPolicy, type KeyRecord, planDue, renderReport } from '../../src/index.ts'
+import { planDue, renderReport } from '../../src/index.ts'
 import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
 import { EXIT } from '../exit-codes.ts'
 import { collectKeys, hasErrors, tellFindings } from '../findings.ts'
+import { nextPolicyBy } from '../next-policy.ts'
 import { replaceFile } from '../output-file.ts'
 import { outputPath } from '../output-path.ts'
 import { printable } from '../render.ts'
@@ -17,18 +18,10 @@ export const report: Action = async (context, args) => {
   const { keys, findings } = await withBackend(context, settings, 'records', (backend) =>
     collectKeys(backend, {}, context.call),
   )
-  const policyFor = (key: KeyRecord): ReturnType<typeof createPolicy> | undefined => {
-    const { purpose, name } = key.ref
-    const latest = key.versions.at(-1)
-    return (
-      latest &&
-      createPolicy(purpose, { ...formatPolicy(purpose, latest.policy), ...settings.policyOf(purpose, name) })
-    )
-  }
   const page = renderReport({
     environment,
     keys,
-    plan: planDue(keys, { now: context.now(), policyFor }),
+    plan: planDue(keys, { now: context.now(), policyFor: nextPolicyBy(settings) }),
     findings,
   })
   await tellFindings(context, findings)
