@@ -100,7 +100,10 @@ function existsAlready(path: string): CliError {
 /** The file itself where a link was named, so that the link stays one. */
 async function targetOf(name: string, readership: Readership): Promise<{ path: string; mode: number }> {
   const ownMode = readership === 'private' ? 0o600 : 0o644
-  const link = await lstat(name).catch(() => undefined)
+  const link = await lstat(name).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  })
   if (!link) return { path: name, mode: ownMode }
   const path = link.isSymbolicLink() ? await realpath(name) : name
   const stats = await lstat(path)

@@ -180,6 +180,27 @@ function onHandle(name, original, keyOf, dataIndex) {
   }
 }
 
+/** The forms with a callback that streams use on a descriptor. What a stream only read may be closed unseen. */
+function watchStreamCalls() {
+  replace(fs, 'read', (original) => {
+    return function watched(descriptor, ...rest) {
+      const path = openFiles.get(descriptor)
+      if (path === undefined) return original.call(this, descriptor, ...rest)
+      try {
+        return perform('read', [path], {}, () => original.call(this, descriptor, ...rest))
+      } catch (error) {
+        process.nextTick(rest.at(-1), error)
+      }
+    }
+  })
+  replace(fs, 'close', (original) => {
+    return function watched(descriptor, ...rest) {
+      openFiles.delete(descriptor)
+      return original.call(this, descriptor, ...rest)
+    }
+  })
+}
+
 function ofHandle(name) {
   return (original) => rejecting(onHandle(name, original, (self) => self, 0))
 }
@@ -199,5 +220,6 @@ const WATCHING = Symbol.for('keyturn.faults')
 if (process[WATCHING]) throw new Error('the calls of this process are watched already')
 process[WATCHING] = true
 watchPathCalls()
+watchStreamCalls()
 await watchHandleCalls()
 syncBuiltinESMExports()

@@ -1,8 +1,9 @@
+import { EXIT } from '../../cli/exit-codes.ts'
 import { BackendError, KeyturnError } from '../../src/errors.ts'
 import { type Call, openPaths, type Proceed, watchCalls } from './calls.mjs'
 import { isChange } from './disk.ts'
 import { judge, openReal, type Scene } from './judge.ts'
-import { type Open, placesIn } from './operations.mjs'
+import { type Open, placesIn, type Told } from './operations.mjs'
 import { inFolder } from './tree.ts'
 
 /** How a call fails: `early`, before it did anything; `late`, after it did all; `short`, after it wrote a part. */
@@ -74,14 +75,21 @@ function isRepeatable({ name }: Call, { manner }: Fault): boolean {
 }
 
 function judgeError(error: unknown, code: string, folder: string): readonly string[] {
-  if (!(error instanceof KeyturnError)) return [`an error that is not Keyturn's: ${String(error)}`]
   const complaints: string[] = []
-  if (!(error instanceof BackendError)) complaints.push(`not a BackendError: ${String(error)}`)
+  if (isTold(error)) {
+    const expected = EXPECTED[code] === 'denied' ? EXIT.denied : EXIT.unavailable
+    if ((error.exitCode ?? expected) !== expected) complaints.push(`the exit code ${error.exitCode}`)
+  } else if (!(error instanceof KeyturnError)) return [`an error that is not Keyturn's: ${String(error)}`]
+  else if (!(error instanceof BackendError)) complaints.push(`not a BackendError: ${String(error)}`)
   else if (error.code !== (EXPECTED[code] ?? 'unavailable')) complaints.push(`the code ${error.code}`)
   const names = [folder, ...parentsOf(folder)].some((path) => error.message.includes(`${path} (`))
   if (!names && !error.message.includes(`${folder}/`)) complaints.push(`names no path: ${error.message}`)
   if (!error.message.includes(code)) complaints.push(`does not name ${code}: ${error.message}`)
   return complaints
+}
+
+function isTold(error: unknown): error is Told {
+  return error instanceof Error && 'told' in error
 }
 
 function parentsOf(folder: string): readonly string[] {

@@ -1,3 +1,4 @@
+import { run } from '../../cli/run.ts'
 import type { Backend, Finding } from '../../src/backend/backend.ts'
 import { isFinding } from '../../src/backend/backend.ts'
 import { createLocalEnvironment, createSeenFile, openLocalBackend } from '../../src/backend/local/index.ts'
@@ -5,7 +6,11 @@ import { ConfigurationError } from '../../src/errors.ts'
 import { createPolicy } from '../../src/key/policy.ts'
 import type { KeyRecord } from '../../src/key/record.ts'
 import { formatKeyRef } from '../../src/key/ref.ts'
+import { openKeyring } from '../../src/keyring/keyring.ts'
 import { createKey, rotateKey } from '../../src/rotation/apply.ts'
+import { rotateDue } from '../../src/rotation/apply-due.ts'
+import { compromiseVersion } from '../../src/rotation/compromise.ts'
+import { postponeVersion } from '../../src/rotation/events.ts'
 import { type Call, watchCalls } from './calls.mjs'
 import { createOperations, type Open, type Operation, opener, type Places, placesIn } from './operations.mjs'
 import { inFolder, readTree, type Tree } from './tree.ts'
@@ -13,10 +18,15 @@ import { inFolder, readTree, type Tree } from './tree.ts'
 export const openReal: Open = opener({ openLocalBackend, createSeenFile })
 
 export const OPERATIONS: readonly Operation[] = createOperations({
+  compromiseVersion,
   createKey,
   createLocalEnvironment,
   createPolicy,
+  openKeyring,
+  postponeVersion,
+  rotateDue,
   rotateKey,
+  run,
 })
 
 /** An operation, and the state of the folder that it starts from. */
@@ -90,7 +100,7 @@ interface Expectation {
 }
 
 async function inspect(
-  { operation, keys: before }: Scene,
+  { operation, keys: before, start }: Scene,
   places: Places,
   open: Open,
   { required, runs }: Expectation,
@@ -107,13 +117,15 @@ async function inspect(
   const old = before.get(id)
   const isOld = JSON.stringify(key) === JSON.stringify(old)
   const isDone = operation.isDone(key, old, found !== undefined, runs) && continues(old, key)
+  const isHalfway = operation.isHalfway?.(key, old) === true && continues(old, key)
   if (required && !isDone) complaints.push(`an acknowledged change is lost: ${JSON.stringify(key?.versions)}`)
-  else if (!isOld && !isDone) complaints.push(`half visible: ${JSON.stringify(key?.versions)}`)
+  else if (!isOld && !isDone && !isHalfway) complaints.push(`half visible: ${JSON.stringify(key?.versions)}`)
   for (const [other, record] of before) {
     if (other === id || JSON.stringify(found?.keys.get(other)) === JSON.stringify(record)) continue
     complaints.push(`another key changed: ${other}`)
   }
   if (found) complaints.push(...unexplained(places, found))
+  complaints.push(...((await operation.checkFiles?.(places, { start, required, open })) ?? []))
   return complaints
 }
 
@@ -174,7 +186,7 @@ export function unexplained({ store }: Places, { keys, findings }: Found): reado
 /** An operation that ran to its end leaves nothing to tidy up. */
 async function leftOvers(places: Places, open: Open): Promise<readonly string[]> {
   const findings = (await readKeys(places, open).catch(() => undefined))?.findings.map(describe) ?? []
-  const temporary = [...readTree(places.folder).keys()].filter((path) => path.includes('/.tmp-'))
+  const temporary = [...readTree(places.folder).keys()].filter((path) => /\/\.(tmp-|.*\.tmp$)/.test(path))
   return [...findings, ...temporary].map((one) => `left behind by an operation that was acknowledged: ${one}`)
 }
 

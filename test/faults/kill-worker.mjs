@@ -2,6 +2,7 @@
 // `kill-worker.mjs <folder> <operation> <before|within|after> <number of the call> [mistake of the store]`.
 // It says so once the operation has returned.
 import fs from 'node:fs'
+import { run } from '../../dist/cli/run.js'
 import { composeBackend } from '../../dist/src/backend/compose.js'
 import { openEnvironment } from '../../dist/src/backend/local/environment.js'
 import {
@@ -12,13 +13,27 @@ import {
 import { SecretFiles } from '../../dist/src/backend/local/secret-files.js'
 import { SignedLog } from '../../dist/src/backend/log/signed-log.js'
 import { createPolicy } from '../../dist/src/key/policy.js'
+import { openKeyring } from '../../dist/src/keyring/keyring.js'
 import { createKey, rotateKey } from '../../dist/src/rotation/apply.js'
+import { rotateDue } from '../../dist/src/rotation/apply-due.js'
+import { compromiseVersion } from '../../dist/src/rotation/compromise.js'
+import { postponeVersion } from '../../dist/src/rotation/events.js'
 import { brokenOpener } from './broken-stores.mjs'
 import { after, watchCalls } from './calls.mjs'
 import { createOperations, opener, placesIn } from './operations.mjs'
 
 const [folder, name, when, number, mistake] = process.argv.slice(2)
-const operations = createOperations({ createKey, createLocalEnvironment, createPolicy, rotateKey })
+const operations = createOperations({
+  compromiseVersion,
+  createKey,
+  createLocalEnvironment,
+  createPolicy,
+  openKeyring,
+  postponeVersion,
+  rotateDue,
+  rotateKey,
+  run,
+})
 const operation = operations.find((one) => one.name === name)
 const open = mistake
   ? brokenOpener({ composeBackend, createSeenFile, openEnvironment, SecretFiles, SignedLog }, mistake)

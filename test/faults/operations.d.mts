@@ -1,3 +1,4 @@
+import type { run } from '../../cli/run.ts'
 import type { Backend } from '../../src/backend/backend.ts'
 import type {
   createLocalEnvironment,
@@ -7,7 +8,12 @@ import type {
 import type { createPolicy } from '../../src/key/policy.ts'
 import type { KeyRecord } from '../../src/key/record.ts'
 import type { KeyRef } from '../../src/key/ref.ts'
+import type { openKeyring } from '../../src/keyring/keyring.ts'
 import type { createKey, rotateKey } from '../../src/rotation/apply.ts'
+import type { rotateDue } from '../../src/rotation/apply-due.ts'
+import type { compromiseVersion } from '../../src/rotation/compromise.ts'
+import type { postponeVersion } from '../../src/rotation/events.ts'
+import type { Tree } from './tree.ts'
 
 /** What an operation works on, all of it in one folder. */
 export interface Places {
@@ -34,6 +40,20 @@ export interface Operation {
     opened: boolean,
     runs: number,
   ) => boolean
+  /** Whether the key is as it may be where only the first of several durable steps was taken. */
+  readonly isHalfway?: (key: KeyRecord | undefined, old: KeyRecord | undefined) => boolean
+  /** What is wrong with the files that it works on outside the store. */
+  readonly checkFiles?: (
+    places: Places,
+    circumstances: { readonly start: Tree; readonly required: boolean; readonly open: Open },
+  ) => Promise<readonly string[]>
+}
+
+/** The error of an operation that tells people what is wrong, rather than the code that called it. */
+export interface Told extends Error {
+  readonly told: true
+  /** How the command ended; undefined where it was no command. */
+  readonly exitCode?: number
 }
 
 export function placesIn(folder: string): Places
@@ -44,8 +64,13 @@ export function opener(api: {
 }): Open
 
 export function createOperations(api: {
+  readonly compromiseVersion: typeof compromiseVersion
   readonly createKey: typeof createKey
   readonly createLocalEnvironment: typeof createLocalEnvironment
   readonly createPolicy: typeof createPolicy
+  readonly openKeyring: typeof openKeyring
+  readonly postponeVersion: typeof postponeVersion
+  readonly rotateDue: typeof rotateDue
   readonly rotateKey: typeof rotateKey
+  readonly run: typeof run
 }): readonly Operation[]

@@ -1,6 +1,7 @@
 // What can be done to a local key store that changes it. The functions of the package are handed in, so that the tests (over
 // the sources) and the processes that they start (over the built package) do the same.
 import { createECDH, createHash, createPrivateKey } from 'node:crypto'
+import { rewraps, told } from './rewraps.mjs'
 
 const REF = { environment: 'production', purpose: 'sign', name: 'tokens' }
 const HOUR = 3_600
@@ -30,7 +31,8 @@ export function opener({ openLocalBackend, createSeenFile }) {
 }
 
 export function createOperations(api) {
-  const { createKey, createLocalEnvironment, createPolicy, rotateKey } = api
+  const { compromiseVersion, createKey, createLocalEnvironment, createPolicy, postponeVersion } = api
+  const { rotateDue, rotateKey } = api
 
   const createEnvironment = ({ store, masterKeyFile }) =>
     createLocalEnvironment({
@@ -97,6 +99,19 @@ export function createOperations(api) {
     isDone: (key, old) => hasEvents(key, 1, [...eventsOf(old, 1), type]),
   })
 
+  const compromise = (name, versions, isDone) => ({
+    name,
+    ref: REF,
+    prepare: prepared(versions),
+    run: using(async (backend) => {
+      const { succession } = await compromiseVersion(backend, { ...REF, number: 1 }, { ...by, now })
+      if (succession.kind === 'failed') throw succession.error
+    }),
+    isDone: (key, old) => hasEvents(key, 1, ['compromised']) && isDone(key, old),
+    // The mark comes first, and is durable by itself.
+    isHalfway: (key, old) => hasEvents(key, 1, ['compromised']) && count(key) === count(old),
+  })
+
   const creation = (name, ref) => ({
     name,
     ref,
@@ -141,10 +156,45 @@ export function createOperations(api) {
       return count(key) > count(old) && count(key) <= count(old) + runs
     }),
     rotation('rotate --emergency', 2, { emergency: true }, (key) => hasEvents(key, 2, ['advanced'])),
+    {
+      name: 'rotate --due --destroy-expired',
+      ref: REF,
+      prepare: async (places, open) => {
+        const backend = await withKeys(places, open, 0)
+        const [first, second] = [now() - 400 * DAY, now() - 200 * DAY]
+        await backend.addVersion(draft(1, first, first, 'first'))
+        await backend.addVersion(draft(2, second - DAY, second, 'scheduled'))
+        await backend.close()
+      },
+      run: using(async (backend) => {
+        const { keys, findings } = await rotateDue(backend, { ...by, now, destroyExpired: true })
+        const { error } = keys.find(({ status }) => status === 'failed') ?? {}
+        if (error) throw error
+        const finding = findings.find(({ severity }) => severity === 'error')
+        if (finding) throw told(finding.message)
+      }),
+      isDone: (key, old) => count(key) === count(old) + 1 && hasEvents(key, 1, ['destroyed']),
+      // Each of its steps is durable by itself.
+      isHalfway: (key, old) => count(key) === count(old) + 1 || hasEvents(key, 1, ['destroyed']),
+    },
     recording('suspended'),
     recording('resumed', 'suspended'),
+    {
+      name: 'postponed',
+      ref: REF,
+      prepare: prepared(2),
+      run: using(async (backend) => {
+        const announced = await backend.readKey(REF)
+        const activatesAt = announced.versions[1].createdAt + 30 * DAY
+        await postponeVersion(backend, { ...REF, number: 2 }, { ...by, now, activatesAt })
+      }),
+      isDone: (key) => hasEvents(key, 2, ['postponed']),
+    },
     recording('compromised'),
+    compromise('compromise, with a new successor', 1, (key, old) => count(key) === count(old) + 1),
+    compromise('compromise, with the announced successor', 2, (key) => hasEvents(key, 2, ['advanced'])),
     recording('destroyed', 'compromised'),
+    ...rewraps({ ...api, withKeys, by, now }),
   ]
 }
 

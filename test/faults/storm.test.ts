@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,15 +122,12 @@ describe('processes with the same id', () => {
     expect(actors(verdict)).toEqual(new Set(['process 1']))
   })
 
-  it.runIf(canUnshare())(
-    'never collide in process namespaces of their own, where each is process 1',
-    async () => {
-      const { verdict, figures } = await storm({ launcher: ['unshare', '--pid', '--fork'] })
-      expect(verdict.complaints).toEqual([])
-      expect(figures.acknowledged).toHaveLength(10)
-      expect(actors(verdict)).toEqual(new Set(['process 1']))
-    },
-  )
+  it('never collide in process namespaces of their own, where each is process 1', async () => {
+    const { verdict, figures } = await storm({ rotations: 8, kills: 3, stops: 1, ...containers() })
+    expect(verdict.complaints).toEqual([])
+    expect(figures.acknowledged).toHaveLength(16)
+    expect(actors(verdict)).toEqual(new Set(['process 1']))
+  })
 })
 
 function actors({ key }: Verdict): Set<string | undefined> {
@@ -138,13 +135,23 @@ function actors({ key }: Verdict): Set<string | undefined> {
   return new Set(key?.versions.slice(2).map(({ actor }) => actor))
 }
 
-function canUnshare(): boolean {
-  try {
-    execFileSync('unshare', ['--pid', '--fork', 'true'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
+const NAMESPACES = [
+  ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'],
+]
+
+/**
+ * Each process in a process namespace of its own, as in containers. Where the system gives nobody such a namespace, each
+ * believes to be process 1 all the same. That the tool is missing is no such reason on CI.
+ */
+function containers(): Partial<StormOptions> {
+  for (const launcher of NAMESPACES) {
+    const [command = '', ...args] = launcher
+    const { status, error } = spawnSync(command, [...args, 'true'], { stdio: 'ignore' })
+    if (status === 0) return { launcher }
+    if (error && process.env.CI) throw error
   }
+  return { pid: 1 }
 }
 
 describe('the harness notices a store that', () => {

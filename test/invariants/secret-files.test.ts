@@ -1,4 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { beforeEach, expect, it } from 'vitest'
 import { secretPath } from '../../src/backend/log/layout.ts'
 import { IntegrityError } from '../../src/errors.ts'
@@ -43,9 +44,12 @@ it.each([{ alg: 'HS256' }, { alg: 'ES256' }] as const)(
 it('a version is not used with another key than its public one', async () => {
   const one = await create(SIGN_KEY, 1, { alg: 'ES256' })
   const two = await create(SIGN_KEY, 1, { alg: 'ES256' })
-  await expect(opened.material.signing({ ...one, material: two.material })).rejects.toThrow(
-    /it holds another key than its record says/,
-  )
+  const refusal = await opened.material.signing({ ...one, material: two.material }).catch((error) => error)
+  expect(refusal).toBeInstanceOf(IntegrityError)
+  expect(refusal.message).toMatch(/it holds another key than its record says/)
+  const { d } = (await opened.material.dangerouslyExport(two)).export({ format: 'jwk' })
+  expect(d).toHaveLength(43)
+  expect(inspect(refusal, { depth: 20, showHidden: true })).not.toContain(d)
 })
 
 it('a version is not used with a secret file that the record does not name by its hash', async () => {

@@ -6,7 +6,7 @@ import { decodeBase64url } from '../../key/base64url.ts'
 import { type PublicJwk, parsePublicJwk } from '../../key/jwk.ts'
 import { type Purpose, parseEnvironment, parsePurpose } from '../../key/ref.ts'
 import { type JsonObject, parseStrictJsonObject, stringMember } from '../../key/strict-json.ts'
-import { makeFoldersNow, removeQuietly, syncFolderNow, writeDurablyNow } from '../log/durable.ts'
+import { isSameFile, makeFoldersNow, removeQuietly, syncFolderNow, writeDurablyNow } from '../log/durable.ts'
 import { checkKeyFile } from '../log/permissions.ts'
 import { errorCode, systemError } from '../log/system-errors.ts'
 import { MASTER_KEY_BYTES } from './derive.ts'
@@ -150,8 +150,8 @@ function linkNow(temporary: string, file: string): boolean {
     fs.linkSync(temporary, file)
     return true
   } catch (error) {
-    // A reply that got lost is settled by the link count.
-    if (fs.lstatSync(temporary).nlink === 2) return true
+    // Only the reply may have been lost.
+    if (isSameFile(temporary, file)) return true
     if (errorCode(error) === 'EEXIST') return false
     throw error
   }

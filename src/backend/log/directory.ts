@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { basename, dirname, join, parse, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { BackendError, ConfigurationError } from '../../errors.ts'
-import { makeFoldersNow, syncFolder, syncFolderAsReader, writeDurably } from './durable.ts'
+import { isSameFile, makeFoldersNow, syncFolder, syncFolderAsReader, writeDurably } from './durable.ts'
 import { isTemporaryName, type ListedObject, type ObjectStore, SAFE_AGE_MS } from './object-store.ts'
 import { checkAncestor, checkStoreObject, fileMode, folderMode, type Ownership } from './permissions.ts'
 import { errorCode, systemError } from './system-errors.ts'
@@ -152,14 +152,13 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  /** Whether the name is ours now. A reply that got lost is settled by the link count of the temporary file. */
+  /** Whether the name is ours now, also where the reply got lost. */
   async #link(temporary: string, file: string): Promise<boolean> {
     try {
       await fs.promises.link(temporary, file)
       return true
     } catch (error) {
-      const stats = await fs.promises.lstat(temporary)
-      if (stats.nlink === 2) return true
+      if (isSameFile(temporary, file)) return true
       if (errorCode(error) === 'EEXIST') return false
       throw error
     }

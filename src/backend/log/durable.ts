@@ -90,6 +90,15 @@ function isNoFailedSync(error: unknown): boolean {
   return CANNOT_SYNC.has(code) || (isOpening && (code === 'EACCES' || code === 'EPERM'))
 }
 
+/**
+ * Whether both names are of one file: after a link that failed, whether its reply was only lost. The count of links would not
+ * tell, since a backup that copies by hard links adds to it.
+ */
+export function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }))
+  return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
+}
+
 /** Cleans up after something that failed, which says more than a failure to clean up would. */
 export function removeQuietly(file: string): void {
   try {

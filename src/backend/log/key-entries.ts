@@ -73,15 +73,22 @@ export function requireReadable(ref: KeyRef, current: KeyRecord | undefined, bod
   }
 }
 
-/** The record of a key: its entries, applied one after the other. @throws IntegrityError naming the entry */
+/**
+ * The record of a key: its entries, applied one after the other.
+ *
+ * @param known of an earlier reading in the same epoch: where the chain only grew since, its new entries are applied to that
+ * @throws IntegrityError naming the entry
+ */
 export function foldKey(
   ref: KeyRef,
   chain: readonly ChainEntry[],
   { epochs }: Pick<EnvironmentRecord, 'epochs'>,
+  known?: { readonly chain: readonly ChainEntry[]; readonly key: KeyRecord },
 ): KeyRecord {
   const isCommitted: Committed = (id) => epochs.some(({ rekey }) => rekey?.id === id)
-  let versions: VersionRecord[] = []
-  for (const { where, body } of chain) {
+  const grown = known && continues(chain, known.chain) ? known : undefined
+  let versions = [...(grown?.key.versions ?? [])]
+  for (const { where, body } of chain.slice(grown?.chain.length ?? 0)) {
     try {
       versions = applyEntry(ref, versions, body, isCommitted)
     } catch (error) {
@@ -90,6 +97,11 @@ export function foldKey(
   }
   const history = { entries: chain.length, head: chain.at(-1)?.hash ?? '' }
   return deepFreeze({ ...keyOf(versions), history })
+}
+
+function continues(chain: readonly ChainEntry[], earlier: readonly ChainEntry[]): boolean {
+  // The hash of an entry vouches for all before it.
+  return earlier.length > 0 && chain[earlier.length - 1]?.hash === earlier.at(-1)?.hash
 }
 
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {

@@ -182,7 +182,7 @@ export class SignedLog implements RecordStore {
       )
     }
     if (before && before.chain.length === chain.length && before.chain.at(-1) === chain.at(-1)) return before
-    const read = { chain, key: foldKey(ref, chain, environment), epoch: environment.epoch }
+    const read = { chain, key: foldKey(ref, chain, environment, before), epoch: environment.epoch }
     this.#known.set(id, read)
     return read
   }
