@@ -26,6 +26,11 @@ export interface Io {
   readonly now: () => number
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal
+  /**
+   * For a command that runs until it is told to stop: aborted then. From the first call on, an interruption asks it to stop
+   * as well, and does nothing else.
+   */
+  stopSignal(): AbortSignal
   /** The terminal of the person at it, even where stdin carries data; undefined where nobody is there. */
   openTerminal(): Terminal | undefined
 }

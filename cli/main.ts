@@ -7,8 +7,10 @@ import { run } from './run.ts'
 import { createTerminal } from './terminal.ts'
 
 const interrupted = new AbortController()
+let stopping: AbortController | undefined
 process.once('SIGINT', () => {
   // A second one ends the process at once.
+  if (stopping) return stopping.abort()
   const advice = 'Whether a change was made is open: look, or run the command again'
   interrupted.abort(new CliError('interrupted', 'interrupted', { advice }))
 })
@@ -38,6 +40,16 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   }
 }
 
+/** Only what knows how to stop in order listens: everything else may be killed at any moment, and is. */
+function stopSignal(): AbortSignal {
+  if (!stopping) {
+    const controller = new AbortController()
+    process.once('SIGTERM', () => controller.abort())
+    stopping = controller
+  }
+  return stopping.signal
+}
+
 /** Where stdin carries data, the person is still at the terminal that the process belongs to. */
 function openTerminal(stderr: Sink): Terminal | undefined {
   if (!stderr.isTTY) return undefined
@@ -60,6 +72,7 @@ const io: Io = {
   cwd: process.cwd(),
   now: Date.now,
   signal: interrupted.signal,
+  stopSignal,
   openTerminal: () => openTerminal(stderr),
 }
 

@@ -36,6 +36,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'src/backend/open.ts',
   ],
   'src/jwks': [
+    'src/metrics',
+    'src/backend/open.ts',
     'src/errors.ts',
     'src/key',
     'src/material',

@@ -5,7 +5,7 @@ import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { doctor } from './doctor.ts'
 import { environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
-import { jwksExport } from './jwks.ts'
+import { jwksExport, jwksServe } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
 import { report } from './report.ts'
 import { plan, rotate } from './rotate.ts'
@@ -39,6 +39,7 @@ export const commands: readonly Command[] = [
   versionDestroy,
   versionRestore,
   jwksExport,
+  jwksServe,
   tokenSign,
   tokenVerify,
   tokenInspect,

@@ -6,17 +6,19 @@ import { BackendError } from '../errors.ts'
  * every later one waiting.
  *
  * @param closing aborts the call as well
+ * @param who is called, for the error
  * @throws BackendError `timeout`, the reason of `closing`, or what the call throws
  */
 export async function callWithin<T>(
   timeoutMs: number,
   closing: AbortSignal,
   call: (options: CallOptions) => Promise<T>,
+  who = 'the backend',
 ): Promise<T> {
   const controller = new AbortController()
   const { signal } = controller
   const giveUp = (): void => {
-    const error = new BackendError('timeout', `the backend did not answer within ${timeoutMs / 1000}s`)
+    const error = new BackendError('timeout', `${who} did not answer within ${timeoutMs / 1000}s`)
     controller.abort(error)
   }
   const close = (): void => controller.abort(closing.reason)

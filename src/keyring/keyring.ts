@@ -1,13 +1,6 @@
 import type { Backend, CallOptions, EncryptionHandle, SigningHandle } from '../backend/backend.ts'
-import { guardBackend } from '../backend/guard.ts'
-import { type BackendConfig, openBackend } from '../backend/open.ts'
-import {
-  ClosedError,
-  EnvironmentMismatchError,
-  IntegrityError,
-  InvalidInputError,
-  KeyNotFoundError,
-} from '../errors.ts'
+import type { BackendConfig } from '../backend/open.ts'
+import { ClosedError, IntegrityError, InvalidInputError, KeyNotFoundError } from '../errors.ts'
 import { isAsymmetric } from '../key/algorithm.ts'
 import { parseDuration } from '../key/duration.ts'
 import type { Content } from '../key/record.ts'
@@ -23,6 +16,7 @@ import {
   requireEnvironment,
   requirePurpose,
 } from '../key/ref.ts'
+import { borrowBackend } from './borrow.ts'
 import { CachedKey, type CacheSettings, type OpenHandle } from './cache.ts'
 import { callWithin } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -91,17 +85,7 @@ export async function openKeyring(options: KeyringOptions): Promise<Keyring> {
     cooldownMs: parseDuration(options.cooldown ?? '30s') * 1000,
     timeoutMs: parseDuration(options.timeout ?? '10s') * 1000,
   }
-  const isOwned = !isBackend(options.backend)
-  const backend = guardBackend(
-    isBackend(options.backend) ? options.backend : await openBackend(options.backend, environment),
-  )
-  if (backend.environment !== environment) {
-    if (isOwned) await backend.close()
-    throw new EnvironmentMismatchError(
-      `the backend is of environment ${backend.environment}, and the keyring of ${environment}`,
-      { advice: 'Open one keyring for each environment, each with its own backend' },
-    )
-  }
+  const { backend, isOwned } = await borrowBackend(options.backend, environment, 'the keyring')
   const clock = options.clock ?? systemClock
   const warn = safely(options.onWarning ?? emitWarning)
   return new OpenKeyring(issuer, isOwned, { backend, clock, warn, ...times })
@@ -245,10 +229,6 @@ class OpenKeyring implements Keyring {
   #checkOpen(): void {
     if (this.#closing.signal.aborted) throw new ClosedError('the keyring')
   }
-}
-
-function isBackend(backend: BackendConfig | Backend): backend is Backend {
-  return 'readKey' in backend && typeof backend.readKey === 'function'
 }
 
 function selectorOf(key: string | KeyRef): KeySelector {

@@ -7,6 +7,7 @@ const VARIATION = 0.2
 export class Refresher {
   readonly #work: () => Promise<void>
   readonly #longestMs: () => number
+  readonly #usualMs: () => number
   #inFlight: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
@@ -16,10 +17,12 @@ export class Refresher {
   /**
    * @param work what to do; its failure is kept for `failure` and never becomes an unhandled rejection
    * @param longestMs the longest that may pass until the next run, asked after each
+   * @param usualMs the usual time between two runs, asked after each that succeeded; it is varied by 20 %
    */
-  constructor(work: () => Promise<void>, longestMs: () => number) {
+  constructor(work: () => Promise<void>, longestMs: () => number, usualMs: () => number = () => INTERVAL_MS) {
     this.#work = work
     this.#longestMs = longestMs
+    this.#usualMs = usualMs
     this.#schedule()
   }
 
@@ -82,8 +85,12 @@ export class Refresher {
   #schedule(): void {
     clearTimeout(this.#timer)
     if (this.#closed) return
-    const usual = this.#failures === 0 ? INTERVAL_MS : FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 6)
-    const varied = Math.min(usual, INTERVAL_MS) * (1 + VARIATION * (2 * Math.random() - 1))
+    const usual = this.#failures === 0 ? this.#usualMs() : this.#backOffMs()
+    const varied = usual * (1 + VARIATION * (2 * Math.random() - 1))
     this.#timer = setTimeout(() => this.runInBackground(), Math.min(varied, this.#longestMs())).unref()
+  }
+
+  #backOffMs(): number {
+    return Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 6), INTERVAL_MS)
   }
 }

@@ -287,6 +287,7 @@ describe('keyturn data rewrap', () => {
       cwd: world.folder,
       now: () => world.now * 1000,
       signal: new AbortController().signal,
+      stopSignal: () => new AbortController().signal,
       openTerminal: () => undefined,
     })
     expect(code).toBe(0)

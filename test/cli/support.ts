@@ -25,6 +25,10 @@ export interface Input {
   /** What the person at the terminal answers, in order. Nobody is there unless given; then stdin is the terminal too. */
   readonly answers?: readonly string[]
   readonly signal?: AbortSignal
+  /** Asks a command that runs until it is told to stop. */
+  readonly stop?: AbortSignal
+  /** Sees what is written to stdout as it is written. */
+  readonly onStdout?: (text: string) => void
 }
 
 /** A temporary directory, and `keyturn` in it. Everything that a command would touch elsewhere is in it as well. */
@@ -84,7 +88,7 @@ export function wordsOf(line: string): readonly string[] {
 
 async function runLine(world: World, line: string, input: Input): Promise<Outcome> {
   const { stdin = '', env = {}, isTTY = false, answers } = input
-  const stdout = collect(isTTY)
+  const stdout = collect(isTTY, input.onStdout)
   const stderr = collect(isTTY)
   const code = await run(wordsOf(line), {
     stdin: Object.assign(stdin instanceof Readable ? stdin : streamOf(stdin), {
@@ -96,6 +100,7 @@ async function runLine(world: World, line: string, input: Input): Promise<Outcom
     cwd: input.cwd ?? world.folder,
     now: () => world.now * 1000,
     signal: input.signal ?? new AbortController().signal,
+    stopSignal: () => input.stop ?? new AbortController().signal,
     openTerminal: () => (answers ? scripted(answers, stderr) : undefined),
   })
   const json = (): Record<string, unknown> => JSON.parse(stdout.text())
@@ -117,12 +122,13 @@ function streamOf(data: string | Uint8Array): Readable {
   return Readable.from(data.length === 0 ? [] : [Buffer.from(data)])
 }
 
-function collect(isTTY: boolean): Sink & { text(): string } {
+function collect(isTTY: boolean, onText?: (text: string) => void): Sink & { text(): string } {
   const chunks: Buffer[] = []
   return {
     isTTY,
     write: async (chunk) => {
       chunks.push(Buffer.from(chunk))
+      onText?.(String(chunk))
     },
     text: () => Buffer.concat(chunks).toString('utf8'),
   }

@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/backend/backend.ts'
+import type { Backend, Finding, KeyFilter } from '../../src/backend/backend.ts'
 import { BackendError } from '../../src/errors.ts'
 import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
 import { createPolicy, type PolicyOverrides } from '../../src/key/policy.ts'
@@ -51,6 +51,8 @@ export class TestBackend {
   isHanging = false
   /** What readKey answers instead. */
   answer: ((record: KeyRecord | undefined) => MaybePromise<KeyRecord | undefined>) | undefined
+  /** What listKeys yields instead of a key; undefined leaves it out. */
+  listed: (item: KeyRecord | Finding) => KeyRecord | Finding | undefined = (item) => item
   readonly backend: Backend
   readonly #real: Backend
 
@@ -60,6 +62,7 @@ export class TestBackend {
       get: (target, member) => {
         const value: unknown = Reflect.get(target, member, target)
         if (typeof value !== 'function') return value
+        if (member === 'listKeys') return (filter: KeyFilter) => this.#list(filter)
         return (...args: unknown[]) => this.#call(String(member), value.bind(target), args)
       },
     })
@@ -72,6 +75,16 @@ export class TestBackend {
 
   countOf(member: string): number {
     return this.calls.filter((call) => call === member).length
+  }
+
+  async *#list(filter: KeyFilter): AsyncIterable<KeyRecord | Finding> {
+    const items = (await this.#call('listKeys', () => this.#real.listKeys(filter), [])) as AsyncIterable<
+      KeyRecord | Finding
+    >
+    for await (const item of items) {
+      const listed = this.listed(item)
+      if (listed) yield listed
+    }
   }
 
   async #call(member: string, call: (...args: unknown[]) => unknown, args: unknown[]): Promise<unknown> {
