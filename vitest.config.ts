@@ -15,6 +15,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    // npm run test:terraform
+    exclude: ['test/terraform/**'],
     globalSetup: ['test/support/build.ts', 'test/support/secrecy.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

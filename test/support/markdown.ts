@@ -23,7 +23,7 @@ export function readPages(): readonly Page[] {
       .map(String)
       .filter((name) => name.endsWith('.md'))
       .map((name) => join(folder, name))
-  return [...under('.', false), ...under('docs', true)].map((path) => ({
+  return [...under('.', false), ...under('docs', true), ...under('terraform', true)].map((path) => ({
     path,
     text: readFileSync(join(ROOT, path), 'utf8'),
   }))
