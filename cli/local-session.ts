@@ -29,9 +29,11 @@ export async function localConfigOf(
     rootThumbprint,
     ...(await keysFor(context, environment, local, access)),
   } as const
-  const { createSeenFile } = await loadLocalBackend()
+  const { createSeenFile, readLineage } = await loadLocalBackend()
   const root = rootThumbprint ?? (await rootVouchedFor(opened, environment))
-  const seen = createSeenFile(join(stateFolder(context.io), `seen-${root}`), (error) => {
+  // The first root names the environment for good: what was seen is not forgotten when the pin changes.
+  const lineage = (await readLineage(store, environment)) ?? root
+  const seen = createSeenFile(join(stateFolder(context.io), `seen-${lineage}`), (error) => {
     void context.warn(`${error.message}. Roll-backs of the store go unnoticed until that is put right.`)
   })
   return { ...opened, rootThumbprint: root, seen }

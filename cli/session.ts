@@ -76,6 +76,12 @@ export async function backendConfigOf(
   return { ...backend.config, keyPolicy: readKeyPolicy(backend.keyPolicyFile) }
 }
 
+/** Who asks, and why. */
+export function attributionOf(args: Arguments): { readonly actor: string; readonly reason?: string } {
+  const reason = args.text('reason')
+  return { actor: actorOf(args), ...(reason === undefined ? {} : { reason }) }
+}
+
 /** Who asks, for the record, unless `--actor` says so. */
 export function actorOf(args: Arguments): string {
   const actor = args.text('actor')

@@ -14,7 +14,7 @@ import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
 import { isPipe, readNewPassphrase } from '../passphrase.ts'
 import { renderFacts } from '../render.ts'
-import { actorOf } from '../session.ts'
+import { attributionOf } from '../session.ts'
 import { initCloud, refuseOptionsOfOthers, setUpElsewhere } from './init-cloud.ts'
 
 /** What is to be made, with every path absolute. */
@@ -124,8 +124,7 @@ async function createOrRecover(
           kind: 'passphrase',
           passphrase: await readNewPassphrase(context, environment, plan.protection.path),
         } as const)
-  const reason = args.text('reason')
-  const attribution = { actor: actorOf(args), ...(reason === undefined ? {} : { reason }) }
+  const attribution = attributionOf(args)
   const hadKey = protection.kind === 'passphrase' || existsSync(protection.path)
   context.signal.throwIfAborted()
   try {

@@ -3,7 +3,7 @@ import { auditVerify } from './audit.ts'
 import { completion } from './completion.ts'
 import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { doctor } from './doctor.ts'
-import { environmentRoleKey, environmentShow } from './environment.ts'
+import { environmentProtect, environmentRekey, environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksExport, jwksServe } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
@@ -23,6 +23,8 @@ import {
 export const commands: readonly Command[] = [
   init,
   environmentShow,
+  environmentProtect,
+  environmentRekey,
   environmentRoleKey,
   keyCreate,
   keyList,
@@ -56,7 +58,7 @@ export const commands: readonly Command[] = [
 
 /** What the commands of one noun have in common. */
 export const nouns: Readonly<Record<string, string>> = {
-  environment: 'Look at an environment, and make role keys',
+  environment: 'Look at an environment, make role keys, change its passphrase or master key',
   key: 'Create keys, look at them, import and export them',
   version: 'Postpone, stop, give up or destroy one version of a key',
   jwks: 'Publish public keys',

@@ -57,6 +57,7 @@ export function writtenPath(file: string, path: string): string {
   return goesDown ? way.replaceAll(sep, '/') : path
 }
 
-function indentOf(text: string | undefined): string {
+/** How a JSON text is indented. */
+export function indentOf(text: string | undefined): string {
   return /^([\t ]+)"/m.exec(text ?? '')?.[1] ?? '  '
 }

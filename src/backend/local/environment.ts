@@ -6,7 +6,8 @@ import { thumbprintOf } from '../../key/fingerprint.ts'
 import type { Attribution } from '../../key/record.ts'
 import { type Purpose, parseEnvironment } from '../../key/ref.ts'
 import { DirectoryStore } from '../log/directory.ts'
-import { firstEnvironmentEntry } from '../log/environment-entries.ts'
+import { decodeEntry } from '../log/entry.ts'
+import { environmentSigners, firstEnvironmentEntry } from '../log/environment-entries.ts'
 import { type CheckRoot, EnvironmentLog, type EnvironmentRecord } from '../log/environment-log.ts'
 import { entryName, environmentLog, isSecretPath } from '../log/layout.ts'
 import { createSeenInMemory, type SeenHistory } from '../log/seen.ts'
@@ -123,6 +124,19 @@ export async function recoverRootThumbprint(options: {
   const log = new EnvironmentLog(directory, environment, anyRoot, createSeenInMemory())
   const { record } = await openByPassphrase(directory, log, () => protection.passphrase)
   return { rootThumbprint: record.root.thumbprint }
+}
+
+/**
+ * The thumbprint of the first root of an environment, which names it for good; undefined where there is none. It is what its
+ * log says and not checked: good for a file name, not for trust.
+ */
+export async function readLineage(store: string, environment: string): Promise<string | undefined> {
+  const directory = DirectoryStore.open(store, isSecretPath)
+  const path = `${environmentLog(environment)}/${entryName(1)}`
+  const bytes = await directory.get(path)
+  if (!bytes) return undefined
+  const { where, body } = decodeEntry('environment', bytes, directory.describe(path))
+  return environmentSigners([{ where, body }])[0]?.root.thumbprint
 }
 
 /**

@@ -10,6 +10,7 @@ export {
   createLocalEnvironment,
   type EnvironmentSummary,
   type LocalOptions,
+  readLineage,
   recoverRootThumbprint,
   showLocalEnvironment,
   writeRoleKey,
