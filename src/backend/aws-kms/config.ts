@@ -25,7 +25,7 @@ export interface AwsKmsBackendConfig {
   readonly roleArn?: string
   /** Twelve digits. A key of any other account is refused. */
   readonly expectedAccount?: string
-  /** The policy of new keys, as JSON text. Else a version copies its predecessor's, and a first version gets AWS's default. */
+  /** The policy of first versions, as JSON text; AWS's default unless told. Later versions copy their predecessor's. */
   readonly keyPolicy?: string
   /** Further tags for new keys, for instance `cost-center`. None may begin with `keyturn-` or `aws:`. */
   readonly tags?: Readonly<Record<string, string>>
@@ -33,6 +33,13 @@ export interface AwsKmsBackendConfig {
   readonly deletionWindowDays?: number
   /** What the endpoint offers, where that is less than AWS KMS: an emulator, a partition. Else everything. */
   readonly algorithms?: readonly (SignAlg | EncryptAlg)[]
+  /**
+   * How many calls of one kind a second this process makes where AWS allows five: creating, aliases, enabling, disabling,
+   * deleting, tagging. 4 unless told. Raise it with the quota of the account.
+   */
+  readonly changesPerSecond?: number
+  /** How long to wait until a change that AWS acknowledged can be read. 30,000 unless told. */
+  readonly settleMilliseconds?: number
   /** A ready KMSClient, in place of `region`, `endpoint`, `profile` and `roleArn`. Closing the backend does not close it. */
   readonly client?: KmsClientLike
   /** Milliseconds since 1970: what `diagnose` takes the age of an orphan by. `Date.now` unless told. */
@@ -40,6 +47,8 @@ export interface AwsKmsBackendConfig {
 }
 
 export const DEFAULT_DELETION_WINDOW_DAYS = 30
+export const DEFAULT_CHANGES_PER_SECOND = 4
+export const DEFAULT_SETTLE_MS = 30_000
 
 /** @throws ConfigurationError naming the field */
 export function checkConfig(config: AwsKmsBackendConfig): void {
@@ -55,6 +64,11 @@ export function checkConfig(config: AwsKmsBackendConfig): void {
     refuse('expectedAccount is no account', 'Give its twelve digits')
   if (days !== undefined && (!Number.isInteger(days) || days < 7 || days > 30))
     refuse(`a deletionWindowDays of ${days} is not possible`, 'Give 7 to 30 days')
+  for (const field of ['changesPerSecond', 'settleMilliseconds'] as const) {
+    const value = config[field] ?? 1
+    if (!Number.isFinite(value) || value < 0 || (value === 0 && field === 'changesPerSecond'))
+      refuse(`a ${field} of ${value} is not possible`, 'Give a number above zero')
+  }
   if (keyPolicy !== undefined && !isJsonObject(keyPolicy))
     refuse('keyPolicy is not a JSON object', 'Give the text of a key policy document')
   const reserved = Object.keys(config.tags ?? {}).find((name) => /^(keyturn-|aws:)/i.test(name))

@@ -1,17 +1,14 @@
-import { ConfigurationError } from '../../errors.ts'
 import type { Backend } from '../backend.ts'
-import { type AwsKmsBackendConfig, checkConfig } from './config.ts'
+import type { AwsKmsBackendConfig } from './config.ts'
 
 export type { AwsKmsBackendConfig, KmsClientLike } from './config.ts'
 
 /**
- * Opens the keys of one environment in AWS KMS.
+ * Opens the keys of one environment in AWS KMS. The SDK is loaded here, and no call is made before a key is asked for.
  *
- * @throws ConfigurationError
+ * @throws ConfigurationError for a configuration that contradicts itself
  */
 export async function openAwsKmsBackend(config: AwsKmsBackendConfig, environment: string): Promise<Backend> {
-  checkConfig(config)
-  throw new ConfigurationError(`the AWS KMS backend cannot open ${environment} yet: it is being built`, {
-    advice: 'Use the local backend',
-  })
+  const { openBackend } = await import('./open.ts')
+  return openBackend(config, environment)
 }

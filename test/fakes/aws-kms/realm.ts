@@ -118,10 +118,10 @@ export class Realm {
   }
 
   /** Deletes the keys whose waiting period is over, and their aliases with them. */
-  deleteWhatIsDue(moment: View): void {
+  deleteWhatIsDue(moment: View, by: number = moment.at): void {
     for (const key of this.#leaving) {
       const due = key.facts.now()?.deletionDate
-      if (due === undefined || due > moment.at) continue
+      if (due === undefined || due > by) continue
       this.#leaving.delete(key)
       key.facts.set(moment, undefined)
       key.secrets.length = 0

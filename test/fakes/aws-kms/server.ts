@@ -36,6 +36,8 @@ export interface FakeKms {
   setPolicy(allow: AccessPolicy): void
   /** Somebody else, by ARN: `arn:aws:iam::<account>:user/<name>`. */
   credentialsFor(arn: string): Credentials
+  /** Lets the waiting period of everything that is pending deletion run out. */
+  finishDeletions(): void
   stop(): Promise<void>
 }
 
@@ -63,6 +65,7 @@ export async function startFakeKms(options: FakeKmsOptions = {}): Promise<FakeKm
       service.allow = allow
     },
     credentialsFor: (arn) => service.principals.add({ arn, account: arn.split(':')[4] ?? '' }),
+    finishDeletions: () => service.finishDeletions(),
     stop: () => stop(server),
   }
 }

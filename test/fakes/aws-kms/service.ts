@@ -14,6 +14,8 @@ export interface ServiceOptions {
   readonly frozenAt?: number
 }
 
+/** More than any read lags behind. */
+const SETTLED_CALLS = 1_000
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** Everything that the service knows. What it makes up, it makes up from the seed; only key material is truly random. */
@@ -46,6 +48,13 @@ export class KmsService {
     const moment = { tick: ++this.#tick, at: this.clock.now() }
     for (const realm of this.#realms.values()) realm.deleteWhatIsDue(moment)
     return moment
+  }
+
+  /** Lets every waiting period run out, and all reads catch up with it, without moving the clock. */
+  finishDeletions(): void {
+    const moment = this.nextMoment()
+    for (const realm of this.#realms.values()) realm.deleteWhatIsDue(moment, Number.POSITIVE_INFINITY)
+    this.#tick += SETTLED_CALLS
   }
 
   makeUuid(): string {
