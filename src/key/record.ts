@@ -63,7 +63,7 @@ export interface VersionRecord extends Attribution {
   readonly policy: Policy
   /** RFC 7638 thumbprint for asymmetric keys, the version reference for symmetric ones. */
   readonly kid: string
-  /** Present exactly on asymmetric keys. */
+  /** On asymmetric keys, except where the backend shows none: of a version that is suspended, compromised or destroyed. */
   readonly publicJwk?: PublicJwk
   /** Names the material across keys, where the backend can tell. Lowercase hex. */
   readonly fingerprint?: string

@@ -1,5 +1,5 @@
 import { KeyManagementServiceClient } from '@google-cloud/kms'
-import { grpc } from 'google-gax'
+import { GoogleAuth, grpc } from 'google-gax'
 import type { Backend } from '../../src/backend/backend.ts'
 import type { ConformanceHarness, StoredEdit } from '../../src/backend/conformance/harness.ts'
 import { type GcpKmsBackendConfig, openGcpKmsBackend } from '../../src/backend/gcp-kms/index.ts'
@@ -16,6 +16,8 @@ export function connect(kms: FakeKms): KeyManagementServiceClient {
     apiEndpoint: '127.0.0.1',
     port: kms.port,
     sslCreds: grpc.credentials.createInsecure(),
+    // Nothing here looks for credentials.
+    auth: Object.assign(new GoogleAuth(), { getUniverseDomain: async () => 'googleapis.com' }),
   })
 }
 

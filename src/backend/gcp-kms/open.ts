@@ -16,17 +16,21 @@ export interface OpenClient {
 export async function openClient(config: GcpKmsBackendConfig): Promise<OpenClient> {
   if (config.client) return { client: config.client, end: async () => undefined }
   const { KeyManagementServiceClient } = await import('@google-cloud/kms')
-  const client: GcpKmsClient = new KeyManagementServiceClient(await endpointOf(config.apiEndpoint))
+  const client: GcpKmsClient = new KeyManagementServiceClient(await optionsOf(config))
   return { client, end: () => client.close() }
 }
 
-type Endpoint = { [option: string]: string | number | object }
+type ClientOptions = { [option: string]: string | number | object }
 
-async function endpointOf(text: string | undefined): Promise<Endpoint> {
-  if (text === undefined) return {}
+async function optionsOf({ apiEndpoint: text, project }: GcpKmsBackendConfig): Promise<ClientOptions> {
+  if (text === undefined) return { projectId: project }
   const [, scheme, host = '', port] =
     /^(?:(https?):\/\/)?([a-z0-9.-]+|\[[0-9a-f:]+\])(?::([0-9]{1,5}))?$/i.exec(text) ?? []
-  const endpoint = { apiEndpoint: host, ...(port === undefined ? {} : { port: Number(port) }) }
+  const endpoint = {
+    projectId: project,
+    apiEndpoint: host,
+    ...(port === undefined ? {} : { port: Number(port) }),
+  }
   if (host === '')
     throw new ConfigurationError(`the Google Cloud KMS backend: apiEndpoint is no host`, {
       advice: 'Write host or host:port',
@@ -37,8 +41,11 @@ async function endpointOf(text: string | undefined): Promise<Endpoint> {
       advice: 'Without TLS, use a host of this machine',
     })
   }
-  return { ...endpoint, sslCreds: await insecureCredentials() }
+  return { ...endpoint, sslCreds: await insecureCredentials(), auth: NO_AUTH }
 }
+
+/** In place of what would look for credentials: an emulator takes none. */
+const NO_AUTH = { getUniverseDomain: async (): Promise<string> => 'googleapis.com' }
 
 interface Gax {
   readonly grpc: { readonly credentials: { createInsecure(): object } }

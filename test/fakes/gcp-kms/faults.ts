@@ -26,19 +26,28 @@ const DATA = ['data', 'digest', 'mac', 'plaintext', 'ciphertext', 'signature', '
 /** Breaks calls, in an order that its seed decides. */
 export class Faults {
   rates: FaultRates = {}
+  /** Of the next call only. */
+  once: FaultRates | undefined
   /** Nothing is answered but this. */
   outage: grpc.status | undefined
   /** How many faults there were. */
   count = 0
+  readonly #losing = new Map<string, number>()
   readonly #random: () => number
 
   constructor(seed: number) {
     this.#random = createRandom(seed)
   }
 
-  async around(request: object, act: (request: object) => object): Promise<object> {
+  /** Does what the next calls of a method ask for, and answers them with UNAVAILABLE. */
+  lose(method: string, times: number): void {
+    this.#losing.set(method, times)
+  }
+
+  async around(method: string, request: object, act: (request: object) => object): Promise<object> {
     if (this.outage !== undefined) throw new StatusError(this.outage, 'The service is currently unavailable.')
-    const { rates } = this
+    const rates = this.once ?? this.rates
+    this.once = undefined
     if (this.#strikes(rates.unavailable)) throw unavailable()
     if (this.#strikes(rates.resourceExhausted))
       throw new StatusError(
@@ -50,9 +59,15 @@ export class Faults {
       throw new StatusError(grpc.status.DEADLINE_EXCEEDED, 'Deadline exceeded.')
     }
     const answer = act(this.#strikes(rates.damagedRequest) ? damaged(request) : request)
-    if (this.#strikes(rates.lostReply)) throw unavailable()
+    if (this.#isLost(method) || this.#strikes(rates.lostReply)) throw unavailable()
     const seen = this.#strikes(rates.unverified) ? unverified(answer) : answer
     return this.#strikes(rates.damagedResponse) ? damaged(seen) : seen
+  }
+
+  #isLost(method: string): boolean {
+    const left = this.#losing.get(method) ?? 0
+    this.#losing.set(method, Math.max(0, left - 1))
+    return left > 0
   }
 
   #strikes(rate: number | undefined): boolean {

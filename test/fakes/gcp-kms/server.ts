@@ -37,7 +37,7 @@ export async function startFakeKms({ seed = 1, largestPage = 1_000 }: FakeKmsOpt
     implementation[method] = unary(async (request) => {
       const name = `${method[0]?.toUpperCase()}${method.slice(1)}`
       calls.set(name, (calls.get(name) ?? 0) + 1)
-      return faults.around(request, handler)
+      return faults.around(name, request, handler)
     })
   }
   server.addService(serviceDefinition(), implementation)
