@@ -72,10 +72,15 @@ const SCHEMES: readonly (readonly [KeySpec, readonly SigningAlgorithmSpec[]])[] 
 ]
 
 describe.each(SCHEMES)('%s', (spec, algorithms) => {
+  let KeyId: string
+
+  beforeAll(async () => {
+    KeyId = await create(spec)
+  })
+
   it.each(algorithms)(
     'signs messages and digests with %s, and node:crypto agrees',
     async (SigningAlgorithm) => {
-      const KeyId = await create(spec)
       const digest = createHash(`sha${SigningAlgorithm.slice(-3)}`)
         .update(MESSAGE)
         .digest()

@@ -1,4 +1,10 @@
-import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms'
+import {
+  CreateKeyCommand,
+  type CreateKeyCommandInput,
+  type KeySpec,
+  KMSClient,
+  type KMSClientConfig,
+} from '@aws-sdk/client-kms'
 import { expect } from 'vitest'
 import { type FakeKms, type FakeKmsOptions, startFakeKms } from './aws-kms/index.ts'
 
@@ -37,4 +43,21 @@ export async function expectRefusal(
   if (!(error instanceof Error)) return
   expect(error.name).toBe(name)
   expect(error.message).toMatch(message)
+}
+
+/** The id of a new key, for the usage that its spec suggests. */
+export async function createKey(
+  kms: KMSClient,
+  KeySpec: KeySpec,
+  more: Partial<CreateKeyCommandInput> = {},
+): Promise<string> {
+  const KeyUsage =
+    KeySpec === 'SYMMETRIC_DEFAULT'
+      ? 'ENCRYPT_DECRYPT'
+      : KeySpec.startsWith('HMAC')
+        ? 'GENERATE_VERIFY_MAC'
+        : 'SIGN_VERIFY'
+  const { KeyMetadata } = await kms.send(new CreateKeyCommand({ KeySpec, KeyUsage, ...more }))
+  if (KeyMetadata?.KeyId === undefined) throw new Error('the answer names no key')
+  return KeyMetadata.KeyId
 }

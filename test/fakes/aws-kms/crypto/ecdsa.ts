@@ -65,6 +65,7 @@ function truncate(digest: Uint8Array, n: bigint): bigint {
 
 /** k·G, computed by OpenSSL. */
 function multiplyBase(curve: Curve, k: bigint): Point {
+  if (k === 0n) return undefined
   const ecdh = createECDH(curve.name)
   ecdh.setPrivateKey(bytesOf(k, curve.size))
   const point = ecdh.getPublicKey()
@@ -116,7 +117,6 @@ export function verifyDigest(publicKey: KeyObject, digest: Uint8Array, signature
   if (r < 1n || s < 1n || r >= curve.n || s >= curve.n) return false
   const w = invert(s, curve.n)
   const u = mod(truncate(digest, curve.n) * w, curve.n)
-  const base = multiplyBase(curve, 1n)
-  const sum = add(curve, multiply(curve, u, base), multiply(curve, mod(r * w, curve.n), point))
+  const sum = add(curve, multiplyBase(curve, u), multiply(curve, mod(r * w, curve.n), point))
   return sum !== undefined && mod(sum.x, curve.n) === r
 }
