@@ -20,7 +20,13 @@ export { composeBackend } from './backend/compose.ts'
 export type { GcpKmsClient } from './backend/gcp-kms/client.ts'
 export type { GcpKmsBackendConfig } from './backend/gcp-kms/config.ts'
 export { guardBackend } from './backend/guard.ts'
-export type { LocalBackendConfig } from './backend/local/index.ts'
+export type {
+  AuditEntry,
+  AuditedLog,
+  AuditTrail,
+  Checkpoint,
+  LocalBackendConfig,
+} from './backend/local/index.ts'
 export type { BackendConfig } from './backend/open.ts'
 export { BACKEND_KINDS, loadLocalBackend, openBackend } from './backend/open.ts'
 export type { BackendErrorCode, KeyturnErrorOptions, TokenErrorCode } from './errors.ts'
@@ -170,6 +176,10 @@ export type { PrivateJwk } from './material/generate.ts'
 export { exportPrivateJwk, generateMaterial, importPrivateJwk } from './material/generate.ts'
 export type { MaterialFormat, ReadMaterial, ReadMaterialOptions } from './material/read-material.ts'
 export { readMaterial } from './material/read-material.ts'
+export type { MetricFamily, Sample } from './metrics/exposition.ts'
+export { formatMetrics, METRICS_MEDIA_TYPE } from './metrics/exposition.ts'
+export type { KeyMetricsInput } from './metrics/key-metrics.ts'
+export { createKeyMetrics } from './metrics/key-metrics.ts'
 export type { ReportInput } from './report/report.ts'
 export { renderReport } from './report/report.ts'
 export type { CreateKeyOptions, RotateOptions, RotationOutcome } from './rotation/apply.ts'

@@ -1,5 +1,6 @@
 import {
   type Backend,
+  type Checkpoint,
   ConfigurationError,
   type Finding,
   formatKeyRef,
@@ -7,6 +8,8 @@ import {
   loadLocalBackend,
   RolledBackError,
 } from '../../src/index.ts'
+import { openAuditTrail, requireLogs } from '../audit-trail.ts'
+import { readCheckpoint } from '../checkpoint-file.ts'
 import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings, type Settings } from '../config/settings.ts'
 import type { Context } from '../context.ts'
@@ -32,7 +35,10 @@ interface Audit {
 export const verifyAudit: Action = async (context, args) => {
   const environment = chooseEnvironment(args, context.io)
   const settings = resolveSettings(args, context.io, environment)
-  const { logs, findings } = await audit(context, settings)
+  requireLogs(settings)
+  const name = args.text('checkpoint')
+  const checkpoint = name === undefined ? undefined : await readCheckpoint(context, name)
+  const { logs, findings } = await audit(context, settings, checkpoint)
   const isIntact = !hasErrors(findings)
   await tellFindings(context, findings)
   await context.succeed({
@@ -52,10 +58,14 @@ export const verifyAudit: Action = async (context, args) => {
   return isIntact ? undefined : EXIT.checkFailed
 }
 
-async function audit(context: Context, settings: Settings): Promise<Audit> {
+async function audit(
+  context: Context,
+  settings: Settings,
+  checkpoint: Checkpoint | undefined,
+): Promise<Audit> {
   try {
     return await withBackend(context, settings, 'whatever-there-is', (backend) =>
-      examine(context, settings, backend),
+      examine(context, settings, backend, checkpoint),
     )
   } catch (error) {
     // What this command looks for is found already when the environment's own log cannot be trusted.
@@ -66,10 +76,16 @@ async function audit(context: Context, settings: Settings): Promise<Audit> {
   }
 }
 
-async function examine(context: Context, settings: Settings, backend: Backend): Promise<Audit> {
+async function examine(
+  context: Context,
+  settings: Settings,
+  backend: Backend,
+  checkpoint: Checkpoint | undefined,
+): Promise<Audit> {
   const { environment } = settings
   const findings: Finding[] = []
   for await (const finding of backend.diagnose({}, context.call)) findings.push(finding)
+  if (checkpoint) findings.push(...(await compare(context, settings, checkpoint, findings)))
   const { showLocalEnvironment } = await loadLocalBackend()
   const { entries, head } = await showLocalEnvironment(
     await localConfigOf(context, settings, 'records'),
@@ -84,6 +100,21 @@ async function examine(context: Context, settings: Settings, backend: Backend): 
       return { log: formatKeyRef(key.ref), entries: key.history.entries, head: key.history.head }
     })
   return { logs: [{ log: `${environment}/environment`, entries, head }, ...logs], findings }
+}
+
+/** What disagrees with the checkpoint, but for what is known to be wrong already. */
+async function compare(
+  context: Context,
+  settings: Settings,
+  checkpoint: Checkpoint,
+  known: readonly Finding[],
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  const trail = await openAuditTrail(context, settings)
+  for await (const finding of trail.check(checkpoint)) {
+    if (!known.some(({ message }) => message === finding.message)) findings.push(finding)
+  }
+  return findings
 }
 
 function findingOf(error: IntegrityError | RolledBackError): Finding {

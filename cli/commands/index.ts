@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts'
-import { auditVerify } from './audit.ts'
+import { auditCheckpoint, auditLog, auditVerify } from './audit.ts'
 import { completion } from './completion.ts'
 import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { doctor } from './doctor.ts'
@@ -7,6 +7,7 @@ import { environmentProtect, environmentRekey, environmentRoleKey, environmentSh
 import { init } from './init.ts'
 import { jwksExport, jwksServe } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
+import { metrics } from './metrics.ts'
 import { report } from './report.ts'
 import { plan, rotate } from './rotate.ts'
 import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
@@ -51,6 +52,9 @@ export const commands: readonly Command[] = [
   dataDecrypt,
   dataRewrap,
   auditVerify,
+  auditLog,
+  auditCheckpoint,
+  metrics,
   doctor,
   report,
   completion,
@@ -64,5 +68,5 @@ export const nouns: Readonly<Record<string, string>> = {
   jwks: 'Publish public keys',
   token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
   data: 'Encrypt and decrypt data, and move it to the active version',
-  audit: 'Check the records',
+  audit: 'Check the records, show them, and keep how far they reach',
 }

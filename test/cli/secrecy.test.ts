@@ -107,6 +107,10 @@ it('says no secret, whatever it is asked, and however it fails', async () => {
     ],
     ['token verify --jwks production.master-key.json --issuer i --audience a', token],
     ['audit verify -e production'],
+    ['audit log -e production'],
+    ['audit log vault -e production'],
+    ['audit checkpoint -e production'],
+    ['metrics -e production'],
     ['token inspect --in nothing'],
   ] as const
   for (const [index, [line, stdin = '']] of lines.entries()) {

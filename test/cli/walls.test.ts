@@ -33,6 +33,7 @@ const CASES: Readonly<
   'version compromise': { rest: '' },
   'version destroy': { rest: '' },
   'version restore': { rest: '' },
+  'audit log': { rest: '' },
   'jwks export': { rest: '', use: 'sign' },
   'token sign': { rest: '--claims {} --audience a --expires-in 5m', use: 'sign' },
   'token verify': { rest: '--audience a', use: 'sign', stdin: 'a.b.c' },

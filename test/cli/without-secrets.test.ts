@@ -28,6 +28,14 @@ describe('a host that has the configuration and no key file', () => {
     ['rotate tokens --dry-run', ''],
     ['jwks export tokens', ''],
     ['audit verify', ''],
+    ['audit log', ''],
+    ['audit log tokens', ''],
+    ['audit checkpoint', ''],
+    ['plan', ''],
+    ['rotate --due --dry-run', ''],
+    ['version compromise tokens@1 --dry-run', ''],
+    ['metrics', ''],
+    ['doctor', ''],
     ['data encrypt partner', 'to a public key'],
   ])('can %s', async (line, stdin) => {
     await world.done(`${line} -e production`, { stdin })
@@ -39,6 +47,9 @@ describe('a host that has the configuration and no key file', () => {
 
   it.each([
     'rotate tokens',
+    'rotate --due',
+    'version suspend tokens@1 --confirm tokens',
+    'version compromise tokens@1 --confirm tokens',
     'key create sign/other',
     'token sign tokens --claims {} --audience a --expires-in 5m',
     'token verify mac --audience a',

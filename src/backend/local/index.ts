@@ -1,10 +1,13 @@
 import type { Backend } from '../backend.ts'
 import { composeBackend } from '../compose.ts'
+import { AuditTrail } from '../log/audit-trail.ts'
 import { createSeenInMemory } from '../log/seen.ts'
 import { SignedLog } from '../log/signed-log.ts'
-import { type LocalOptions, openEnvironment } from './environment.ts'
+import { type LocalOptions, type OpenEnvironment, openEnvironment } from './environment.ts'
 import { SecretFiles } from './secret-files.ts'
 
+export type { AuditEntry, AuditedLog, AuditTrail } from '../log/audit-trail.ts'
+export { type Checkpoint, formatCheckpoint, mergeCheckpoints, parseCheckpoint } from '../log/checkpoint.ts'
 export { createSeenFile, createSeenInMemory, type Head, type SeenHistory } from '../log/seen.ts'
 export {
   createLocalEnvironment,
@@ -34,8 +37,26 @@ export interface LocalBackendConfig extends LocalOptions {
  * @throws ConfigurationError, EnvironmentMismatchError, IntegrityError, RolledBackError, BackendError
  */
 export async function openLocalBackend(config: LocalBackendConfig, environment: string): Promise<Backend> {
-  const seen = config.seen ?? createSeenInMemory()
-  const { store, checkRoot, keys } = await openEnvironment({ ...config, seen }, environment)
+  const { log, opened } = await openLog(config, environment)
+  return composeBackend(log, new SecretFiles(opened.store, environment, opened.keys))
+}
+
+/**
+ * Opens the logs of an environment, to be shown or compared with a checkpoint. `rootThumbprint` is enough.
+ *
+ * @throws as openLocalBackend
+ */
+export async function openLocalAuditTrail(options: LocalOptions, environment: string): Promise<AuditTrail> {
+  return new AuditTrail((await openLog(options, environment)).log)
+}
+
+async function openLog(
+  options: LocalOptions,
+  environment: string,
+): Promise<{ readonly log: SignedLog; readonly opened: OpenEnvironment }> {
+  const seen = options.seen ?? createSeenInMemory()
+  const opened = await openEnvironment({ ...options, seen }, environment)
+  const { store, checkRoot, keys } = opened
   const log = new SignedLog({
     store,
     environment,
@@ -43,5 +64,5 @@ export async function openLocalBackend(config: LocalBackendConfig, environment: 
     seen,
     ...(keys.root ? { rootKey: keys.root } : {}),
   })
-  return composeBackend(log, new SecretFiles(store, environment, keys))
+  return { log, opened }
 }

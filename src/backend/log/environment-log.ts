@@ -84,6 +84,12 @@ export class EnvironmentLog {
     return record
   }
 
+  /** Its entries, as they are now. @throws as read */
+  async chain(): Promise<readonly ChainEntry[]> {
+    await this.read()
+    return this.#known
+  }
+
   /** Notes that a key was created, once. Concurrent writers are fine. */
   async register(ref: KeyRef, entering: Entering): Promise<void> {
     const key = formatKeyRef(ref)
