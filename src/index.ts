@@ -55,6 +55,14 @@ export {
   VersionConflictError,
   WeakKeyError,
 } from './errors.ts'
+export type {
+  ActivationSafety,
+  JwksCheck,
+  JwksDisagreement,
+  JwksDisagreementCode,
+  LiveJwks,
+} from './jwks/check.ts'
+export { checkJwks } from './jwks/check.ts'
 export type { JwksDocument, JwksOptions, JwksPublication, PublishedJwk } from './jwks/document.ts'
 export {
   createJwksDocument,
@@ -62,8 +70,17 @@ export {
   nextMembershipChange,
   serializeJwks,
 } from './jwks/document.ts'
+export type { GateOutcome } from './jwks/gate.ts'
+export { gateActivations } from './jwks/gate.ts'
 export type { PublishedKey } from './jwks/import.ts'
 export { parseJwks } from './jwks/import.ts'
+export { fetchLiveJwks } from './jwks/live.ts'
+export type { JwksTargetOptions } from './jwks/publish/open.ts'
+export { openJwksTarget } from './jwks/publish/open.ts'
+export type { PublishOptions, PublishOutcome } from './jwks/publish/publish.ts'
+export { publishJwks } from './jwks/publish/publish.ts'
+export { revisionOf } from './jwks/publish/revision.ts'
+export type { JwksTarget, Publication, PublicationMark, Published } from './jwks/publish/target.ts'
 export { isDiscoverable } from './jwks/serve/discovery.ts'
 export { createNodeJwksHandler, createWebJwksHandler } from './jwks/serve/handlers.ts'
 export type { JwksPublisher, JwksPublisherOptions } from './jwks/serve/publisher.ts'

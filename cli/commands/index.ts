@@ -5,7 +5,7 @@ import { dataDecrypt, dataEncrypt, dataRewrap } from './data.ts'
 import { doctor } from './doctor.ts'
 import { environmentProtect, environmentRekey, environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
-import { jwksExport, jwksServe } from './jwks.ts'
+import { jwksCheck, jwksExport, jwksPublish, jwksServe } from './jwks.ts'
 import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
 import { metrics } from './metrics.ts'
 import { report } from './report.ts'
@@ -43,6 +43,8 @@ export const commands: readonly Command[] = [
   versionRestore,
   jwksExport,
   jwksServe,
+  jwksPublish,
+  jwksCheck,
   tokenSign,
   tokenVerify,
   tokenInspect,

@@ -47,7 +47,7 @@ export async function openBackend(config: BackendConfig, environment: string): P
   try {
     return guardBackend(await openKind(kind, config, environment))
   } catch (error) {
-    throw explainMissingPackage(error, kind) ?? error
+    throw explainMissingPackage(error, `the backend ${kind}`) ?? error
   }
 }
 
@@ -60,12 +60,12 @@ function openKind<Kind extends BackendConfig['kind']>(
 }
 
 /** SDKs are optional dependencies: what Node says when one is not installed, as something to do about it. */
-export function explainMissingPackage(error: unknown, kind: string): ConfigurationError | undefined {
+export function explainMissingPackage(error: unknown, whoNeedsIt: string): ConfigurationError | undefined {
   if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_MODULE_NOT_FOUND')
     return undefined
   const [, name] = /^Cannot find package '([^']+)'/.exec(error.message) ?? []
   if (name === undefined) return undefined
-  return new ConfigurationError(`the backend ${kind} needs the package ${name}, which is not installed`, {
+  return new ConfigurationError(`${whoNeedsIt} needs the package ${name}, which is not installed`, {
     cause: error,
     advice: `Run npm install ${name}`,
   })

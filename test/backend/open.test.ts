@@ -26,7 +26,7 @@ describe('an SDK that is not installed', () => {
     const args = ['--input-type=module', '--eval', program]
     const [code, message] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
     const native = Object.assign(new Error(message), { code })
-    const explained = explainMissingPackage(native, 'some-kms')
+    const explained = explainMissingPackage(native, 'the backend some-kms')
     expect(explained).toBeInstanceOf(ConfigurationError)
     expect(explained?.message).toContain('npm install @keyturn-test/absent')
     expect(explained?.cause).toBe(native)

@@ -35,6 +35,7 @@ const CASES: Readonly<
   'version restore': { rest: '' },
   'audit log': { rest: '' },
   'jwks export': { rest: '', use: 'sign' },
+  'jwks publish': { rest: '--to published.json', use: 'sign' },
   'token sign': { rest: '--claims {} --audience a --expires-in 5m', use: 'sign' },
   'token verify': { rest: '--audience a', use: 'sign', stdin: 'a.b.c' },
   'token encrypt': { rest: '--claims {} --audience a --expires-in 5m', use: 'encrypt' },

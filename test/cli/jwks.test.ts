@@ -1,0 +1,110 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createProduction, createWorld, NOON, type World } from './support.ts'
+
+const HOUR = 3_600
+
+let world: World
+let server: Server
+let url: string
+/** What the server answers. */
+let served: { status: number; headers: Record<string, string>; body: string }
+
+beforeEach(async () => {
+  world = createWorld()
+  await createProduction(world)
+  await world.done('key create sign/session-tokens -e production')
+  served = {
+    status: 200,
+    headers: { 'content-type': 'application/jwk-set+json', 'cache-control': 'max-age=300' },
+    body: (await world.done('jwks export session-tokens -e production')).stdout,
+  }
+  server = createServer((_, response) => {
+    response.writeHead(served.status, served.headers)
+    response.end(served.body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`
+})
+
+afterEach(async () => {
+  world.close()
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+describe('keyturn jwks check', () => {
+  const check = (): string => `jwks check ${url} --key session-tokens -e production`
+
+  it('agrees with a document that is as it should be, and needs no secret', async () => {
+    const { stdout } = await world.done(`${check()} --master-key-file nothing`)
+    expect(stdout).toBe(`${url} agrees with the records\n`)
+  })
+
+  it('says what is missing, and when an announced version is safe: exit code 10', async () => {
+    world.now = NOON + 89 * 24 * HOUR
+    await world.done('rotate session-tokens -e production')
+    world.now += HOUR
+    const outcome = await world.keyturn(`${check()} --output json`)
+    expect(outcome.code).toBe(10)
+    expect(outcome.json()).toMatchObject({
+      agrees: false,
+      disagreements: [{ code: 'missing', severity: 'error', version: 'production/sign/session-tokens@2' }],
+      activations: [{ version: 'production/sign/session-tokens@2', published: false, safe: true }],
+    })
+    expect((await world.keyturn(check())).stderr).toContain('is announced, and is not in the document yet')
+  })
+
+  it.each([
+    ['a redirect', 302, 7, 'answers with 302'],
+    ['an error page', 500, 7, 'answers with 500'],
+  ])('fails for %s', async (_, status, code, message) => {
+    served.status = status
+    const outcome = await world.keyturn(check())
+    expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(message)])
+  })
+
+  it('does not fetch over plain HTTP from elsewhere', async () => {
+    const outcome = await world.keyturn('jwks check http://auth.example.com/jwks.json -e production')
+    expect([outcome.code, outcome.stderr]).toEqual([2, expect.stringContaining('is not HTTPS')])
+  })
+
+  it('reads no document without end', async () => {
+    served.body = ' '.repeat(2 * 1024 * 1024)
+    const outcome = await world.keyturn(check())
+    expect([outcome.code, outcome.stderr]).toEqual([7, expect.stringContaining('is longer than')])
+  })
+})
+
+describe('keyturn jwks publish', () => {
+  it('writes a file once, and what jwks export would print', async () => {
+    const line = 'jwks publish session-tokens -e production --to www.json --output json'
+    expect((await world.done(line)).json()).toMatchObject({ changed: true, keys: 1 })
+    expect((await world.done(line)).json()).toMatchObject({ changed: false })
+    expect(readFileSync(world.path('www.json'), 'utf8')).toBe(served.body)
+  })
+
+  it('publishes a whole environment', async () => {
+    await world.done('key create sign/other -e production')
+    expect((await world.done('jwks publish -e production --to all.json --output json')).json()).toMatchObject(
+      { keys: 2 },
+    )
+  })
+
+  it('does not replace what it did not write, nor what it works with', async () => {
+    writeFileSync(world.path('mine.json'), 'mine')
+    const { code, stderr } = await world.keyturn('jwks publish session-tokens -e production --to mine.json')
+    expect([code, stderr]).toEqual([9, expect.stringContaining('--take-over')])
+    expect(readFileSync(world.path('mine.json'), 'utf8')).toBe('mine')
+    expect((await world.keyturn('jwks publish -e production --to keyturn.config.json')).code).toBe(2)
+    await world.done('jwks publish session-tokens -e production --to mine.json --take-over')
+  })
+
+  it('publishes no encryption key', async () => {
+    await world.done('key create encrypt/data -e production')
+    expect((await world.keyturn('jwks publish encrypt/data -e production --to x.json')).code).toBe(9)
+    expect(existsSync(world.path('x.json'))).toBe(false)
+  })
+})
