@@ -5,11 +5,7 @@ import fs from 'node:fs'
 import { run } from '../../dist/cli/run.js'
 import { composeBackend } from '../../dist/src/backend/compose.js'
 import { openEnvironment } from '../../dist/src/backend/local/environment.js'
-import {
-  createLocalEnvironment,
-  createSeenFile,
-  openLocalBackend,
-} from '../../dist/src/backend/local/index.js'
+import * as local from '../../dist/src/backend/local/index.js'
 import { SecretFiles } from '../../dist/src/backend/local/secret-files.js'
 import { SignedLog } from '../../dist/src/backend/log/signed-log.js'
 import { createPolicy } from '../../dist/src/key/policy.js'
@@ -22,12 +18,14 @@ import { brokenOpener } from './broken-stores.mjs'
 import { after, watchCalls } from './calls.mjs'
 import { createOperations, opener, placesIn } from './operations.mjs'
 
+const { createLocalEnvironment, createSeenFile, openLocalBackend } = local
 const [folder, name, when, number, mistake] = process.argv.slice(2)
 const operations = createOperations({
   compromiseVersion,
   createKey,
   createLocalEnvironment,
   createPolicy,
+  local,
   openKeyring,
   postponeVersion,
   rotateDue,

@@ -20,6 +20,8 @@ export interface Places {
   readonly folder: string
   readonly store: string
   readonly masterKeyFile: string
+  /** Where a master key goes that is protected, or made, anew. */
+  readonly nextMasterKeyFile: string
   readonly seenFile: string
 }
 
@@ -40,6 +42,8 @@ export interface Operation {
     opened: boolean,
     runs: number,
   ) => boolean
+  /** It may write into the log of every key, and change where secrets are: what the versions are stays. */
+  readonly carriesOver?: true
   /** Whether the key is as it may be where only the first of several durable steps was taken. */
   readonly isHalfway?: (key: KeyRecord | undefined, old: KeyRecord | undefined) => boolean
   /** What is wrong with the files that it works on outside the store. */
@@ -68,6 +72,7 @@ export function createOperations(api: {
   readonly createKey: typeof createKey
   readonly createLocalEnvironment: typeof createLocalEnvironment
   readonly createPolicy: typeof createPolicy
+  readonly local: typeof import('../../src/backend/local/index.ts')
   readonly openKeyring: typeof openKeyring
   readonly postponeVersion: typeof postponeVersion
   readonly rotateDue: typeof rotateDue

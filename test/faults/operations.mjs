@@ -1,6 +1,7 @@
 // What can be done to a local key store that changes it. The functions of the package are handed in, so that the tests (over
 // the sources) and the processes that they start (over the built package) do the same.
 import { createECDH, createHash, createPrivateKey } from 'node:crypto'
+import { protections } from './protections.mjs'
 import { rewraps, told } from './rewraps.mjs'
 
 const REF = { environment: 'production', purpose: 'sign', name: 'tokens' }
@@ -16,17 +17,24 @@ export function placesIn(folder) {
     folder,
     store: `${folder}/stores/main`,
     masterKeyFile: `${folder}/keys/production/master-key.json`,
+    nextMasterKeyFile: `${folder}/keys/production/master-key-2.json`,
     seenFile: `${folder}/state/seen`,
   }
 }
 
 /** Opens the backend as a new process does that remembers what its host has seen. */
 export function opener({ openLocalBackend, createSeenFile }) {
-  return (places) => {
-    const { store, masterKeyFile, seenFile } = places
+  return async (places) => {
+    const { store, masterKeyFile, nextMasterKeyFile, seenFile } = places
     // That its memory cannot be written is reported, and fails nothing.
     const seen = createSeenFile(seenFile, () => undefined)
-    return openLocalBackend({ kind: 'local', store, masterKeyFile, seen }, REF.environment)
+    const config = { kind: 'local', store, seen }
+    try {
+      return await openLocalBackend({ ...config, masterKeyFile }, REF.environment)
+    } catch (error) {
+      if (!/replaced by a rekey/.test(error.message)) throw error
+      return openLocalBackend({ ...config, masterKeyFile: nextMasterKeyFile }, REF.environment)
+    }
   }
 }
 
@@ -195,6 +203,7 @@ export function createOperations(api) {
     compromise('compromise, with the announced successor', 2, (key) => hasEvents(key, 2, ['advanced'])),
     recording('destroyed', 'compromised'),
     ...rewraps({ ...api, withKeys, by, now }),
+    ...protections({ ...api, prepared, withKeys, by, now, ref: REF }),
   ]
 }
 

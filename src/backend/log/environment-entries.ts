@@ -121,7 +121,8 @@ export function environmentSigners(entries: readonly Entering[]): readonly Signe
   let epoch = 1
   for (const entry of entries) {
     root ??= rootOf(entry)
-    const isHandover = entry.body.type === 'environment-rekeyed'
+    // Either is enough to be held to both signatures: of an entry that was edited, its own file is to be named.
+    const isHandover = entry.body.type === 'environment-rekeyed' || entry.body.heads !== undefined
     const next = isHandover ? rootOf(entry) : undefined
     signers.push({ epoch, root, next, isHandover })
     if (!next) continue

@@ -66,7 +66,8 @@ export class EnvironmentLog {
       folder: this.folder,
       signersOf: (entries) => {
         const signers = environmentSigners(entries)
-        this.#checkRoot(rootsOf(signers), entries[0]?.where ?? '')
+        const introduction = signers.findLastIndex(({ isHandover }) => isHandover)
+        this.#checkRoot(rootsOf(signers), entries[Math.max(introduction, 0)]?.where ?? '')
         return signers
       },
       ...(options.deep ? { deep: true } : { known: this.#known }),

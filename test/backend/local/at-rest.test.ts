@@ -3,7 +3,7 @@ import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Backend, Finding } from '../../../src/backend/backend.ts'
 import { isFinding } from '../../../src/backend/backend.ts'
-import { openLocalBackend } from '../../../src/backend/local/index.ts'
+import { openLocalBackend, rekeyLocalEnvironment } from '../../../src/backend/local/index.ts'
 import type { KeyRecord } from '../../../src/key/record.ts'
 import { draftFor } from '../../backends/drafts.ts'
 import { createLocalFixture, digestOf, type LocalFixture } from '../../backends/local.ts'
@@ -12,7 +12,7 @@ import { createRandom } from '../../support/random.ts'
 // `npm run sweep:at-rest` tries every bit and every length; a test run tries a seeded sample of them.
 const FULL = process.env.KEYTURN_SWEEP === 'full'
 const SEED = Number(process.env.KEYTURN_SEED ?? 20_260_101)
-const SAMPLE = 300
+const SAMPLE = 200
 
 const ENVIRONMENT = 'production'
 let fixture: LocalFixture
@@ -31,6 +31,7 @@ beforeAll(async () => {
   await backend.addVersion(draftFor('production/sign/hooks@1', { algorithm: { alg: 'HS256' } }))
   await backend.addVersion(draftFor('production/encrypt/data@1'))
   await backend.close()
+  await replaceMasterKey()
   files = fs
     .readdirSync(fixture.store, { recursive: true })
     .map((name) => fs.realpathSync(join(fixture.store, String(name))))
@@ -39,8 +40,27 @@ beforeAll(async () => {
 
 afterAll(() => fixture.remove())
 
+/** Leaves the entries of a rekey that was given up, and those of one that was committed. */
+async function replaceMasterKey(): Promise<void> {
+  const options = { store: fixture.store, masterKeyFile: fixture.masterKeyFile(ENVIRONMENT) }
+  const request = {
+    protection: { kind: 'key-file', path: presentKeyFile() } as const,
+    now: Math.floor(Date.now() / 1000),
+    attribution: { actor: 'test' },
+  }
+  const folder = fixture.file('production/sign/tokens/secrets')
+  const secret = join(folder, fs.readdirSync(folder)[0] ?? '')
+  const whole = fs.readFileSync(secret)
+  fs.writeFileSync(secret, 'torn')
+  await expect(rekeyLocalEnvironment(options, ENVIRONMENT, request)).rejects.toThrow(secret)
+  fs.writeFileSync(secret, whole)
+  await rekeyLocalEnvironment(options, ENVIRONMENT, request)
+}
+
+const presentKeyFile = (): string => join(fixture.folder, 'present.json')
+
 function open(): Promise<Backend> {
-  const masterKeyFile = fixture.masterKeyFile(ENVIRONMENT)
+  const masterKeyFile = presentKeyFile()
   return openLocalBackend({ kind: 'local', store: fixture.store, masterKeyFile }, ENVIRONMENT)
 }
 
