@@ -1,7 +1,8 @@
-import { type Backend, type Finding, KeyturnError } from '../../src/index.ts'
+import { type Finding, KeyturnError } from '../../src/index.ts'
 import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings } from '../config/settings.ts'
 import type { Context } from '../context.ts'
+import { checkEverything } from '../doctor/checks.ts'
 import { EXIT } from '../exit-codes.ts'
 import { hasErrors, tellFindings } from '../findings.ts'
 import { settingsForChange, withBackend } from '../session.ts'
@@ -22,7 +23,7 @@ export const doctor: Action = async (context, args) => {
     : resolveSettings(args, context.io, environment)
   const access = isFixing ? 'secrets' : 'whatever-there-is'
   const { findings, repaired } = await withBackend(context, settings, access, (backend) =>
-    diagnose(context, backend, isFixing),
+    diagnose(context, checkEverything(context, settings, backend), isFixing),
   )
   await tellFindings(context, findings)
   const isHealthy = !hasErrors(findings)
@@ -39,10 +40,14 @@ export const doctor: Action = async (context, args) => {
   return isHealthy ? undefined : EXIT.checkFailed
 }
 
-async function diagnose(context: Context, backend: Backend, isFixing: boolean): Promise<Diagnosis> {
+async function diagnose(
+  context: Context,
+  found: AsyncIterable<Finding>,
+  isFixing: boolean,
+): Promise<Diagnosis> {
   const findings: Finding[] = []
   const repaired: string[] = []
-  for await (const finding of backend.diagnose({}, context.call)) {
+  for await (const finding of found) {
     if (!isFixing || !finding.repair) {
       findings.push(finding)
       continue

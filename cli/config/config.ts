@@ -24,6 +24,8 @@ export interface ConfiguredEnvironment {
   readonly file: string
   readonly backend: ConfiguredBackend
   readonly issuer?: string
+  /** The keys that have periods of their own, as `purpose/name`. */
+  readonly policyKeys: readonly string[]
   /** Of a key: what is said for its purpose, then what is said for the key itself. */
   policyOf(purpose: Purpose, name: string): PolicyOverrides
 }
@@ -102,12 +104,12 @@ function parseEnvironmentField(field: Field, file: string): ConfiguredEnvironmen
     file,
     backend,
     ...(issuer === undefined ? {} : { issuer }),
-    policyOf: parsePolicies(members.policy),
+    ...parsePolicies(members.policy),
   }
 }
 
-function parsePolicies(field: Field): ConfiguredEnvironment['policyOf'] {
-  if (field.isAbsent) return () => ({})
+function parsePolicies(field: Field): Pick<ConfiguredEnvironment, 'policyKeys' | 'policyOf'> {
+  if (field.isAbsent) return { policyKeys: [], policyOf: () => ({}) }
   const { keys, ...byPurpose } = field.members(POLICY_MEMBERS)
   const ofPurpose = {
     sign: parseOverrides(byPurpose.sign, 'sign'),
@@ -117,7 +119,10 @@ function parsePolicies(field: Field): ConfiguredEnvironment['policyOf'] {
   for (const [name, member] of keys.isAbsent ? [] : keys.entries()) {
     ofKey.set(name, parseOverrides(member, purposeOf(name, member)))
   }
-  return (purpose, name) => ({ ...ofPurpose[purpose], ...ofKey.get(`${purpose}/${name}`) })
+  return {
+    policyKeys: [...ofKey.keys()],
+    policyOf: (purpose, name) => ({ ...ofPurpose[purpose], ...ofKey.get(`${purpose}/${name}`) }),
+  }
 }
 
 function purposeOf(name: string, field: Field): Purpose {

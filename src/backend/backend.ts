@@ -95,6 +95,9 @@ export type FindingCode =
   | 'reused-material'
   | 'permissions'
   | 'left-over'
+  | 'configuration'
+  | 'clock'
+  | 'old-master-key'
 
 /** Something that is not as it should be: what, where, and what to do. Nothing is repaired unless asked. */
 export interface Finding {

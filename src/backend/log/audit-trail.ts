@@ -112,6 +112,18 @@ export class AuditTrail {
     }
   }
 
+  /** When the store last took an entry, in milliseconds since 1970, by the clock of the store. */
+  async lastWrittenAt(): Promise<number> {
+    const { store, environmentLog: own } = this.#log
+    const refs = await this.#log.refs(await own.read(), {})
+    const folders = [own.folder, ...refs.flatMap((ref) => ('finding' in ref ? [] : [keyLog(ref)]))]
+    let latest = 0
+    for (const folder of folders) {
+      for (const { modifiedAt } of await store.list(folder)) latest = Math.max(latest, modifiedAt)
+    }
+    return latest
+  }
+
   async #requireOwn({ environment, lineage }: Checkpoint): Promise<void> {
     const record = await this.#log.environmentLog.read()
     if (environment === this.environment && lineage === record.lineage) return
