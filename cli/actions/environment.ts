@@ -9,7 +9,7 @@ import { settingsForChange } from '../session.ts'
 export const showEnvironment: Action = async (context, args) => {
   const environment = chooseEnvironment(args, context.io)
   const settings = resolveSettings(args, context.io, environment)
-  const { keyFile } = requireLocal(settings)
+  const { keyFile, rootThumbprint: pinned } = requireLocal(settings)
   const { showLocalEnvironment } = await loadLocalBackend()
   const summary = await showLocalEnvironment(await localConfigOf(context, settings, 'records'), environment)
   const { configFile, issuer = `urn:keyturn:${environment}` } = settings
@@ -46,6 +46,11 @@ export const showEnvironment: Action = async (context, args) => {
         log: `${entries} entries, head ${head}`,
       }),
   })
+  if (pinned !== undefined && pinned !== rootThumbprint) {
+    await context.warn(
+      `The configuration pins the former root ${pinned}: whoever has the master key of that time can mislead this host. Enter the present one with keyturn environment rekey, which replaces nothing again, or by hand.`,
+    )
+  }
   return undefined
 }
 

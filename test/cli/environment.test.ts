@@ -89,6 +89,8 @@ describe('environment rekey', () => {
     )
     expect(stale.code).toBe(4)
     expect(stale.stderr).toMatch(/replaced by a rekey\. .*run it again/)
+    const shown = await world.done('environment show -e production')
+    expect(shown.stderr).toMatch(/warning: The configuration pins the former root/)
     const again = await rekey()
     expect(again.json()).toMatchObject({ changed: false, epoch: 2 })
     expect(config()).toEqual(present)

@@ -6,6 +6,8 @@ import {
   createLocalEnvironment,
   type LocalBackendConfig,
   openLocalBackend,
+  rekeyLocalEnvironment,
+  writeRoleKey,
 } from '../../src/backend/local/index.ts'
 import { EnvironmentMismatchError } from '../../src/errors.ts'
 import { parseKeyRef } from '../../src/key/ref.ts'
@@ -68,6 +70,36 @@ describe('a keyring over a local key store', () => {
     await expect(keyring.refresh()).rejects.toThrow()
     await expect(verifier.verifyJwt(await signer.signJwt(CLAIMS, TO_API))).resolves.toBeDefined()
     await keyring.close()
+  })
+
+  it('goes on after a rekey with what it holds, so that there is time for another role key', async () => {
+    const { masterKeyFile = '', store } = backend
+    const roleKeyFile = join(folder, 'signer.json')
+    await writeRoleKey(backend, 'production', { purpose: 'sign', path: roleKeyFile })
+    const warnings: string[] = []
+    const keyring = await openKeyring({
+      environment: 'production',
+      backend: { kind: 'local', store, roleKeyFile },
+      onWarning: ({ message }) => warnings.push(message),
+    })
+    const signer = await keyring.signer('session-tokens')
+    const verifier = await keyring.verifier('session-tokens', { audience: 'api' })
+    const { formerRootThumbprint } = await rekeyLocalEnvironment({ store, masterKeyFile }, 'production', {
+      protection: { kind: 'key-file', path: join(folder, 'next.key') },
+      attribution: { actor: 'test' },
+      now: Math.floor(Date.now() / 1000),
+    })
+    await expect(keyring.refresh()).rejects.toThrow(/replaced by a rekey/)
+    const token = await signer.signJwt(CLAIMS, TO_API)
+    await expect(verifier.verifyJwt(token)).resolves.toBeDefined()
+    expect(warnings.join()).toMatch(/keyturn environment role-key -e production --purpose sign/)
+    await keyring.close()
+
+    const pinned = { kind: 'local', store, rootThumbprint: formerRootThumbprint } as const
+    const reader = await openKeyring({ environment: 'production', backend: pinned })
+    const elsewhere = await reader.verifier('session-tokens', { audience: 'api' })
+    await expect(elsewhere.verifyJwt(token)).resolves.toBeDefined()
+    await reader.close()
   })
 
   it('is not opened with the master key of another environment', async () => {
