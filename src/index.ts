@@ -90,7 +90,13 @@ export type { Refusal, ServedDocument } from './jwks/serve/served.ts'
 export type { JwksServer, JwksServerOptions, ServedRequest, StopOptions } from './jwks/serve/server.ts'
 export { startJwksServer } from './jwks/serve/server.ts'
 export type { KeyStatus, PublisherStatus } from './jwks/serve/status.ts'
-export type { JwksVerifier, JwksVerifierOptions, RemotelyVerifiedJwt } from './jwks/verifier.ts'
+export type { RemotelyVerifiedJwt, TokenRequirements } from './jwks/token-verifier.ts'
+export type {
+  JwksVerifier,
+  JwksVerifierOptions,
+  RemoteJwksVerifier,
+  RemoteJwksVerifierOptions,
+} from './jwks/verifier.ts'
 export { createJwksVerifier } from './jwks/verifier.ts'
 export type { EncryptAlg, KeyAlgorithm, SignAlg } from './key/algorithm.ts'
 export {

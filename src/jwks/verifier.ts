@@ -1,37 +1,23 @@
 import { InvalidInputError, TokenError } from '../errors.ts'
-import type { KeyAlgorithm } from '../key/algorithm.ts'
-import { parseDuration, type Seconds } from '../key/duration.ts'
-import { importPublicJwk } from '../key/jwk.ts'
-import { parseStrictJson } from '../key/strict-json.ts'
-import { type Clock, systemClock, toInstant } from '../keyring/clock.ts'
-import { parseType } from '../keyring/content.ts'
-import { Headers } from '../keyring/headers.ts'
-import { type VerifyBytes, verifyWith } from '../material/signature.ts'
-import { checkClaims, type VerifiedClaims } from '../token/claims.ts'
-import { decodePayload, type JwsHeader, requireAlgorithm, splitJws } from '../token/jws.ts'
-import { parseJwks } from './import.ts'
+import { type Clock, systemClock } from '../keyring/clock.ts'
+import { RemoteKeys, type RemoteKeysOptions } from './remote/keys.ts'
+import {
+  type RemoteKeySet,
+  type RemotelyVerifiedJwt,
+  readKeySet,
+  type TokenRequirements,
+  TokenVerifier,
+} from './token-verifier.ts'
 
-export interface JwksVerifierOptions {
+export interface JwksVerifierOptions extends TokenRequirements {
   /** The JWK Set, as JSON text or parsed. Text is better: duplicate members are refused. */
   readonly jwks: string | { readonly keys: readonly unknown[] }
   readonly url?: never
-  /** Whose tokens are accepted. */
-  readonly issuer: string | readonly string[]
-  /** Whom they must be for: at least one of these. */
-  readonly audience: string | readonly string[]
-  /** The longest `exp - iat` that is accepted; `1h` unless given, as in the default policy. */
-  readonly maxTokenLifetime?: string
-  /** Leeway on times; `5m` unless given. */
-  readonly clockSkew?: string
-  /** `JWT` unless given. */
-  readonly typ?: string
   readonly clock?: Pick<Clock, 'now'>
 }
 
-export interface RemotelyVerifiedJwt {
-  readonly claims: VerifiedClaims
-  readonly key: { readonly kid: string; readonly alg: string }
-  readonly header: JwsHeader
+export interface RemoteJwksVerifierOptions extends TokenRequirements, RemoteKeysOptions {
+  readonly jwks?: never
 }
 
 /** Verifies JWTs with published keys: no backend, no secrets. */
@@ -46,80 +32,93 @@ export interface JwksVerifier {
   verifyJwt(token: string): Promise<RemotelyVerifiedJwt>
 }
 
-/**
- * Verifies the tokens of one issuer with its JWK Set in hand. It never learns of a rotation or a revocation by itself: make
- * a new one for each document.
- *
- * @example
- * const verifier = createJwksVerifier({ jwks: await readFile('jwks.json', 'utf8'), issuer, audience: 'api' })
- * const { claims } = await verifier.verifyJwt(token)
- *
- * @throws InvalidInputError, WeakKeyError, UnsupportedAlgorithmError for a document that is refused as a whole
- */
-export function createJwksVerifier(options: JwksVerifierOptions): JwksVerifier {
-  if (options.jwks === undefined || options.url !== undefined) {
-    throw new InvalidInputError('createJwksVerifier does not fetch documents', {
-      advice: 'Read the document and pass { jwks }',
-    })
-  }
-  for (const name of ['issuer', 'audience'] as const) {
-    if (options[name] === undefined || options[name].length === 0) {
-      throw new InvalidInputError(`there is no ${name} to verify tokens against`, {
-        advice: `Pass the option ${name}`,
-      })
-    }
-  }
-  return new DocumentVerifier(options)
+/** Verifies JWTs with the keys that are published at a URL, and keeps up with their rotation. */
+export interface RemoteJwksVerifier extends JwksVerifier, AsyncDisposable {
+  /**
+   * @param options a signal that ends the wait for the document, where one has to be waited for
+   * @throws as JwksVerifier
+   * @throws BackendError `unavailable` or `timeout` when the document could not be fetched the first time
+   * @throws KeyringStaleError when it could not be fetched for `maxStale`; ClosedError
+   */
+  verifyJwt(token: string, options?: { readonly signal?: AbortSignal }): Promise<RemotelyVerifiedJwt>
+  /** Fetches the document now; to be sure of it before the first token, for instance. @throws why it is refused */
+  refresh(): Promise<void>
+  /** Fetches no more. Everything after it throws ClosedError. Idempotent. */
+  close(): Promise<void>
 }
 
-interface RemoteKey {
-  readonly kid: string
-  readonly algorithm: KeyAlgorithm
-  readonly verify: VerifyBytes
+/**
+ * Verifies the tokens of one issuer with its JWK Set: published at a URL, or in hand. In hand, it never learns of a rotation
+ * or a revocation by itself: make a new one for each document.
+ *
+ * @example
+ * const url = 'https://auth.example.com/keys/session-tokens/jwks.json'
+ * const verifier = createJwksVerifier({ url, issuer, audience: 'api' })
+ * const { claims } = await verifier.verifyJwt(token)
+ *
+ * @throws InvalidInputError for options that cannot be used, such as a URL that is not https
+ * @throws InvalidInputError, WeakKeyError, UnsupportedAlgorithmError for a document in hand that is refused as a whole
+ */
+export function createJwksVerifier(options: JwksVerifierOptions): JwksVerifier
+export function createJwksVerifier(options: RemoteJwksVerifierOptions): RemoteJwksVerifier
+export function createJwksVerifier(
+  options: JwksVerifierOptions | RemoteJwksVerifierOptions,
+): JwksVerifier | RemoteJwksVerifier {
+  if ((options.jwks === undefined) === (options.url === undefined)) {
+    throw new InvalidInputError('there must be either a JWK Set or the URL of one to verify with', {
+      advice: 'Pass { jwks } or { url }',
+    })
+  }
+  const tokens = new TokenVerifier(options, options.clock ?? systemClock)
+  return options.jwks === undefined
+    ? new UrlVerifier(tokens, new RemoteKeys(options))
+    : new DocumentVerifier(tokens, readKeySet(options.jwks))
 }
 
 class DocumentVerifier implements JwksVerifier {
-  readonly #keys: ReadonlyMap<string, RemoteKey>
-  readonly #headers: Headers
-  readonly #issuer: string | readonly string[]
-  readonly #audience: string | readonly string[]
-  readonly #maxTokenLifetime: Seconds
-  readonly #clockSkew: Seconds
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #tokens: TokenVerifier
+  readonly #keys: RemoteKeySet
 
-  constructor(options: JwksVerifierOptions) {
-    const { jwks } = options
-    const keys = parseJwks(typeof jwks === 'string' ? parseStrictJson(jwks) : jwks)
-    this.#keys = new Map(
-      keys.map(({ kid, algorithm, publicJwk }) => {
-        return [kid, { kid, algorithm, verify: verifyWith(algorithm, importPublicJwk(publicJwk)) }]
-      }),
-    )
-    this.#headers = new Headers(parseType(options.typ, 'jwt'))
-    this.#issuer = options.issuer
-    this.#audience = options.audience
-    this.#maxTokenLifetime = parseDuration(options.maxTokenLifetime ?? '1h')
-    this.#clockSkew = parseDuration(options.clockSkew ?? '5m')
-    this.#clock = options.clock ?? systemClock
+  constructor(tokens: TokenVerifier, keys: RemoteKeySet) {
+    this.#tokens = tokens
+    this.#keys = keys
   }
 
   async verifyJwt(token: string): Promise<RemotelyVerifiedJwt> {
-    const { encodedHeader, encodedPayload, signingInput, signature } = splitJws(token)
-    const header = this.#headers.read(encodedHeader)
-    const key = this.#keys.get(header.kid)
+    const read = this.#tokens.read(token)
+    const key = this.#keys.get(read.header.kid)
     if (!key) throw new TokenError('token-unknown-key', "the token's kid names no key of the JWK Set")
-    requireAlgorithm(header, key.algorithm)
-    if (!key.verify(signingInput, signature)) {
-      throw new TokenError('token-signature', 'the signature of the token is not valid')
-    }
-    this.#headers.remember(encodedHeader, header)
-    const claims = checkClaims(decodePayload(encodedPayload), {
-      issuer: this.#issuer,
-      audience: this.#audience,
-      now: toInstant(this.#clock.now()),
-      clockSkew: this.#clockSkew,
-      maxTokenLifetime: this.#maxTokenLifetime,
-    })
-    return { claims, key: { kid: key.kid, alg: key.algorithm.alg }, header }
+    return this.#tokens.verify(read, key)
+  }
+}
+
+class UrlVerifier implements RemoteJwksVerifier {
+  readonly #tokens: TokenVerifier
+  readonly #keys: RemoteKeys
+
+  constructor(tokens: TokenVerifier, keys: RemoteKeys) {
+    this.#tokens = tokens
+    this.#keys = keys
+  }
+
+  async verifyJwt(
+    token: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<RemotelyVerifiedJwt> {
+    const read = this.#tokens.read(token)
+    const { kid } = read.header
+    return this.#tokens.verify(read, this.#keys.find(kid) ?? (await this.#keys.waitFor(kid, signal)))
+  }
+
+  refresh(): Promise<void> {
+    return this.#keys.refresh()
+  }
+
+  close(): Promise<void> {
+    return this.#keys.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }

@@ -2,6 +2,8 @@
 const INTERVAL_MS = 300_000
 const FIRST_RETRY_MS = 5_000
 const VARIATION = 0.2
+/** What setTimeout can count to. Beyond it, it would not wait at all. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** Runs one piece of work again and again: in the background and on request, never twice at a time. */
 export class Refresher {
@@ -87,7 +89,8 @@ export class Refresher {
     if (this.#closed) return
     const usual = this.#failures === 0 ? this.#usualMs() : this.#backOffMs()
     const varied = usual * (1 + VARIATION * (2 * Math.random() - 1))
-    this.#timer = setTimeout(() => this.runInBackground(), Math.min(varied, this.#longestMs())).unref()
+    const delay = Math.min(varied, this.#longestMs(), MAX_TIMER_MS)
+    this.#timer = setTimeout(() => this.runInBackground(), delay).unref()
   }
 
   #backOffMs(): number {

@@ -87,7 +87,7 @@ describe('a mistyped command line', () => {
     ['-e production key lisd', 'there is no command "key lisd". Did you mean keyturn key list?'],
     ['rotate x --emergancy', 'there is no option --emergancy here. Did you mean --emergency?'],
     ['key list -e production --claims {}', 'there is no option --claims here. Run keyturn key list --help.'],
-    ['rotate x --due', 'there is no option --due here. Run keyturn rotate --help.'],
+    ['key show x --due', 'there is no option --due here. Run keyturn key show --help.'],
     ['key show x y', '"y" is one argument too many. Run keyturn key show --help.'],
     ['token sign x', '--claims is missing. Run keyturn token sign --help.'],
     ['completion fish', 'shell cannot be "fish". Use one of bash, zsh.'],

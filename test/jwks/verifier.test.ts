@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidInputError, PurposeMismatchError, WeakKeyError } from '../../src/errors.ts'
-import { createKeyJwksDocument, serializeJwks } from '../../src/jwks/document.ts'
 import { createJwksVerifier, type JwksVerifier, type JwksVerifierOptions } from '../../src/jwks/verifier.ts'
-import { parseKeyRef } from '../../src/key/ref.ts'
 import { CLAIMS, HOUR, MINUTE, type Stage, setStage, signElsewhere, TO_API } from '../keyring/support.ts'
+import { publishedBy } from './support.ts'
 
 const ISSUER = 'urn:keyturn:production'
-
-async function publish({ test, clock }: Stage, name = 'tokens'): Promise<string> {
-  const key = await test.real.readKey(parseKeyRef(`production/sign/${name}`))
-  if (!key) throw new Error('there is no such key')
-  return serializeJwks(createKeyJwksDocument(key, { now: clock.now() / 1000 }).document)
-}
 
 async function stageWithKey(): Promise<Stage & { verifierOf: (jwks: string) => JwksVerifier }> {
   const stage = await setStage()
@@ -26,7 +19,7 @@ describe('createJwksVerifier', () => {
   it('verifies with nothing but the published document, as text or parsed', async () => {
     const stage = await stageWithKey()
     const token = await signElsewhere(stage, 'sign/tokens')
-    const text = await publish(stage)
+    const text = await publishedBy(stage)
     for (const jwks of [text, JSON.parse(text)]) {
       const verifier = createJwksVerifier({ jwks, issuer: ISSUER, audience: 'api', clock: stage.clock })
       for (let time = 0; time < 2; time++) {
@@ -40,14 +33,14 @@ describe('createJwksVerifier', () => {
   it('refuses a key that is not in the document', async () => {
     const stage = await stageWithKey()
     await stage.create('sign/other')
-    const verifier = stage.verifierOf(await publish(stage))
+    const verifier = stage.verifierOf(await publishedBy(stage))
     const token = await signElsewhere(stage, 'sign/other')
     await expect(verifier.verifyJwt(token)).rejects.toMatchObject({ code: 'token-unknown-key' })
   })
 
   it('checks algorithm, typ, issuer, audience and times as a keyring does', async () => {
     const stage = await stageWithKey()
-    const jwks = await publish(stage)
+    const jwks = await publishedBy(stage)
     const token = await signElsewhere(stage, 'sign/tokens')
     const { clock } = stage
     const refusal = async (options: Partial<JwksVerifierOptions>, given = token): Promise<string> => {
@@ -78,13 +71,13 @@ describe('createJwksVerifier', () => {
     const stage = await stageWithKey()
     await stage.create('encrypt/data')
     const sealed = await (await stage.keyring.encrypter('data')).encryptJwt(CLAIMS, TO_API)
-    const verifier = stage.verifierOf(await publish(stage))
+    const verifier = stage.verifierOf(await publishedBy(stage))
     await expect(verifier.verifyJwt(sealed)).rejects.toThrow(PurposeMismatchError)
   })
 
   it('refuses a document with a bad key, a private member or a duplicate member as a whole', async () => {
     const { verifierOf, ...stage } = await stageWithKey()
-    const text = await publish(stage)
+    const text = await publishedBy(stage)
     const [jwk] = JSON.parse(text).keys
     const withKey = (change: object): string => JSON.stringify({ keys: [{ ...jwk, ...change }] })
     expect(() => verifierOf(withKey({ d: jwk.x }))).toThrow(InvalidInputError)
@@ -95,14 +88,17 @@ describe('createJwksVerifier', () => {
     expect(() => verifierOf('not json')).toThrow(InvalidInputError)
   })
 
-  it('fetches nothing: it asks for the document itself', () => {
-    const options = { url: 'https://auth.example.com/jwks.json', issuer: ISSUER, audience: 'api' }
-    expect(() => createJwksVerifier(options as never)).toThrow('pass { jwks }')
+  it('needs a document or a URL, and not both', () => {
+    const url = 'https://auth.example.com/jwks.json'
+    for (const keys of [{}, { url, jwks: '{"keys":[]}' }]) {
+      const options = { ...keys, issuer: ISSUER, audience: 'api' }
+      expect(() => createJwksVerifier(options as never)).toThrow('Pass { jwks } or { url }')
+    }
   })
 
   it('needs to know whose tokens it accepts, and for whom they must be', async () => {
     const stage = await stageWithKey()
-    const jwks = await publish(stage)
+    const jwks = await publishedBy(stage)
     expect(() => createJwksVerifier({ jwks, issuer: ISSUER, audience: [] })).toThrow(InvalidInputError)
     expect(() => createJwksVerifier({ jwks, issuer: '', audience: 'api' })).toThrow(InvalidInputError)
     expect(() => createJwksVerifier({ jwks, issuer: ISSUER } as never)).toThrow(InvalidInputError)

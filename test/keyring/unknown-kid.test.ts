@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TokenError } from '../../src/errors.ts'
+import { forgeries } from '../jwks/support.ts'
 import {
   CLAIMS,
   failureOf,
@@ -11,15 +12,6 @@ import {
   signElsewhere,
   TO_API,
 } from './support.ts'
-
-/** Well-formed tokens whose kids no key of ours has. */
-function forgeries(count: number): string[] {
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return Array.from({ length: count }, (_, index) => {
-    const header = { alg: 'ES256', kid: `kid-${index}`, typ: 'JWT' }
-    return `${encode(header)}.${encode({ sub: 'x' })}.${Buffer.alloc(64, 1).toString('base64url')}`
-  })
-}
 
 async function stageWithVerifier(): Promise<Stage & { verify: (token: string) => Promise<unknown> }> {
   const stage = await setStage()

@@ -87,7 +87,9 @@ encrypter.decryptJwt('token', {})
 // @ts-expect-error
 createJwksVerifier({ jwks, issuer })
 // @ts-expect-error
-createJwksVerifier({ url: 'https://auth.example.com/jwks.json', issuer, audience: 'api' })
+createJwksVerifier({ url: 'https://auth.example.com/jwks.json', jwks, issuer, audience: 'api' })
+// @ts-expect-error
+createJwksVerifier({ jwks, issuer, audience: 'api' }).refresh()
 
 export type Unused = [
   typeof asSigner,
@@ -109,4 +111,5 @@ export const allowed: readonly Promise<unknown>[] = [
   encrypter.decryptJwt('token', { verifier: remote }).then(({ signed }) => signed.key.alg),
   encrypter.decryptJwt('token', { audience: 'api' }),
   createJwksVerifier({ jwks, issuer, audience: 'api' }).verifyJwt('token'),
+  createJwksVerifier({ url: 'https://auth.example.com/jwks.json', issuer, audience: 'api' }).refresh(),
 ]
