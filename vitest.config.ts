@@ -16,7 +16,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // npm run test:terraform
-    exclude: ['test/terraform/**'],
+    exclude: ['test/terraform/**', 'test/aws/**'],
     globalSetup: ['test/support/build.ts', 'test/support/secrecy.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

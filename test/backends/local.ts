@@ -90,7 +90,8 @@ function entryFile(fixture: LocalFixture, version: VersionRecord, which: 'versio
   return join(folder, name)
 }
 
-function editsOf(fixture: LocalFixture): readonly StoredEdit[] {
+/** Edits of the files of a store. */
+export function editsOf(fixture: LocalFixture): readonly StoredEdit[] {
   const rewrite =
     (which: 'version' | 'event', edit: (body: Json, version: Json) => void): StoredEdit['apply'] =>
     async (version) => {

@@ -1,5 +1,6 @@
 import { parseEnvironment } from '../../key/ref.ts'
 import type { Backend } from '../backend.ts'
+import type { KeyMaterial } from '../compose.ts'
 import { guardBackend } from '../guard.ts'
 import { AwsKmsBackend } from './backend.ts'
 import {
@@ -12,6 +13,7 @@ import {
 import { type Connection, connect } from './connect.ts'
 import type { AwsContext } from './context.ts'
 import { Kms } from './kms.ts'
+import { AwsKmsMaterial } from './material.ts'
 import { KeyReader } from './reader.ts'
 
 export async function openBackend(config: AwsKmsBackendConfig, environment: string): Promise<Backend> {
@@ -19,8 +21,13 @@ export async function openBackend(config: AwsKmsBackendConfig, environment: stri
   return guardBackend(new AwsKmsBackend(context, config.algorithms, () => disconnect(connection)))
 }
 
+export async function openMaterial(config: AwsKmsBackendConfig, environment: string): Promise<KeyMaterial> {
+  const { context, connection } = await openContext(config, environment)
+  return new AwsKmsMaterial(context, config.algorithms, () => disconnect(connection))
+}
+
 /** Checks the configuration, and connects. No call is made. */
-export async function openContext(
+async function openContext(
   config: AwsKmsBackendConfig,
   environment: string,
 ): Promise<{ readonly context: AwsContext; readonly connection: Connection }> {
@@ -46,6 +53,6 @@ export async function openContext(
   return { context, connection }
 }
 
-export function disconnect({ client, isOwn }: Connection): void {
+function disconnect({ client, isOwn }: Connection): void {
   if (isOwn) client.destroy()
 }

@@ -7,6 +7,7 @@ import { creationOf } from './binding.ts'
 import { mapConcurrently } from './calls.ts'
 import type { AwsContext } from './context.ts'
 import type { Alias, KeyDescription } from './kms.ts'
+import { isMaterial } from './material-tags.ts'
 import { passes } from './memory.ts'
 import { isBackendError } from './outcome.ts'
 import { keyIdOf } from './pointer.ts'
@@ -41,7 +42,7 @@ export async function* diagnoseOrphans(
   for await (const arn of kms.listKeys(options)) if (!committed.has(keyIdOf(arn))) candidates.push(arn)
   const inspected = mapConcurrently(candidates, KEYS_AT_ONCE, (arn) => inspect(context, arn, options))
   for await (const { arn, tags } of inspected) {
-    if (tags[`${TAG_PREFIX}environment`] !== context.environment) continue
+    if (tags[`${TAG_PREFIX}environment`] !== context.environment || isMaterial(tags)) continue
     const tagged = parsed(tags)
     if (!tagged) {
       if (filter.purpose === undefined && filter.name === undefined) yield malformed(arn)

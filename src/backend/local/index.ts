@@ -1,5 +1,5 @@
 import type { Backend } from '../backend.ts'
-import { composeBackend } from '../compose.ts'
+import { composeBackend, type RecordStore } from '../compose.ts'
 import { AuditTrail } from '../log/audit-trail.ts'
 import { createSeenInMemory } from '../log/seen.ts'
 import { SignedLog } from '../log/signed-log.ts'
@@ -48,6 +48,16 @@ export async function openLocalBackend(config: LocalBackendConfig, environment: 
  */
 export async function openLocalAuditTrail(options: LocalOptions, environment: string): Promise<AuditTrail> {
   return new AuditTrail((await openLog(options, environment)).log)
+}
+
+/**
+ * Opens only the records of an environment of a local key store, for `composeBackend` with material that lies elsewhere,
+ * such as that of `keyturn/aws-kms`.
+ *
+ * @throws ConfigurationError, EnvironmentMismatchError, IntegrityError, RolledBackError, BackendError
+ */
+export async function openLocalRecords(options: LocalOptions, environment: string): Promise<RecordStore> {
+  return (await openLog(options, environment)).log
 }
 
 async function openLog(

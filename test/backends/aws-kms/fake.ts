@@ -14,6 +14,8 @@ import type { AwsPlace } from './harness.ts'
 
 export interface FakePlace extends AwsPlace {
   readonly server: FakeKms
+  /** With a client of its own. */
+  config(): AwsKmsBackendConfig
 }
 
 /** Reads may be this many calls old. */
@@ -38,22 +40,20 @@ export async function createFakePlace(
     return client
   }
   const settleMilliseconds = options.consistency ? 14 : 0
+  const configOf = (): AwsKmsBackendConfig => ({
+    kind: 'aws-kms',
+    client: connect(),
+    algorithms: offered,
+    changesPerSecond: 10_000,
+    settleMilliseconds,
+    ...config,
+  })
   return {
     server,
     kms: connect(),
     settleMilliseconds: options.consistency ? 5_000 : 0,
-    open: async (environment) =>
-      openAwsKmsBackend(
-        {
-          kind: 'aws-kms',
-          client: connect(),
-          algorithms: offered,
-          changesPerSecond: 10_000,
-          settleMilliseconds,
-          ...config,
-        },
-        environment,
-      ),
+    config: configOf,
+    open: (environment) => openAwsKmsBackend(configOf(), environment),
     outage: async () => {
       server.faults.down(true)
       return { code: 'unavailable', end: async () => server.faults.down(false) }
