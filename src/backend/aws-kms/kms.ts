@@ -229,24 +229,24 @@ export class Kms {
   }
 
   async enableKey(id: string, options: CallOptions | undefined): Promise<void> {
-    const command = new EnableKeyCommand({ KeyId: id })
+    const command = new EnableKeyCommand({ KeyId: keyIdOf(id) })
     await this.#change(`enable ${id}`, options, (client, http) => client.send(command, http))
   }
 
   async disableKey(id: string, options: CallOptions | undefined): Promise<void> {
-    const command = new DisableKeyCommand({ KeyId: id })
+    const command = new DisableKeyCommand({ KeyId: keyIdOf(id) })
     await this.#change(`disable ${id}`, options, (client, http) => client.send(command, http))
   }
 
   async scheduleDeletion(id: string, days: number, options: CallOptions | undefined): Promise<void> {
-    const command = new ScheduleKeyDeletionCommand({ KeyId: id, PendingWindowInDays: days })
+    const command = new ScheduleKeyDeletionCommand({ KeyId: keyIdOf(id), PendingWindowInDays: days })
     await this.#change(`schedule the deletion of ${id}`, options, (client, http) =>
       client.send(command, http),
     )
   }
 
   async cancelDeletion(id: string, options: CallOptions | undefined): Promise<void> {
-    const command = new CancelKeyDeletionCommand({ KeyId: id })
+    const command = new CancelKeyDeletionCommand({ KeyId: keyIdOf(id) })
     await this.#change(`cancel the deletion of ${id}`, options, (client, http) => client.send(command, http))
   }
 
@@ -305,6 +305,11 @@ export class Kms {
       { advice: 'Use credentials of that account, or a roleArn in it' },
     )
   }
+}
+
+/** The id of a key, of its ARN or its id. Some emulators take nothing else where a key changes its state. */
+export function keyIdOf(arn: string): string {
+  return arn.slice(arn.indexOf('/') + 1)
 }
 
 function tagList(tags: Tags): { TagKey: string; TagValue: string }[] {

@@ -2,7 +2,7 @@ import type { KeyRef } from '../../key/ref.ts'
 import type { CallOptions } from '../backend.ts'
 import { pointerAlias } from './alias.ts'
 import { isAwsError } from './errors.ts'
-import type { Kms } from './kms.ts'
+import { type Kms, keyIdOf } from './kms.ts'
 
 /**
  * Points the alias of a key at one of its versions. Two who do so at once may leave it at the older one: then it lags, and
@@ -27,9 +27,4 @@ export async function movePointer(
       await kms.updateAlias(alias, id, options)
     }
   }
-}
-
-/** Aliases take the id of a key. */
-export function keyIdOf(arn: string): string {
-  return arn.slice(arn.indexOf('/') + 1)
 }

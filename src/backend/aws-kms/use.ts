@@ -4,6 +4,7 @@ import type { VersionRecord } from '../../key/record.ts'
 import { formatVersionRef } from '../../key/ref.ts'
 import type { CallOptions } from '../backend.ts'
 import type { Kms } from './kms.ts'
+import { keyIdOf } from './kms.ts'
 import { notVisible, VISIBLE_AFTER_S } from './reader.ts'
 
 type HttpOptions = { readonly abortSignal?: AbortSignal }
@@ -26,7 +27,7 @@ export function createUseKey(kms: Kms, clock: () => number): UseKey {
     const name = formatVersionRef(version.ref)
     try {
       const reply = await kms.call(`${doing} with ${name}`, options, send)
-      if (reply.KeyId === version.material.id) return reply
+      if (keyIdOf(reply.KeyId ?? '') === keyIdOf(version.material.id)) return reply
       throw new IntegrityError(name, `${version.material.id} was asked to ${doing}, and another key answered`)
     } catch (error) {
       const isYoung = version.createdAt > clock() / 1000 - VISIBLE_AFTER_S

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-kms'
 import { kmsAlgorithmOf } from '../../../src/backend/aws-kms/algorithms.ts'
 import { versionAlias } from '../../../src/backend/aws-kms/alias.ts'
-import { keyIdOf } from '../../../src/backend/aws-kms/pointer.ts'
+import { keyIdOf } from '../../../src/backend/aws-kms/kms.ts'
 import type { Backend } from '../../../src/backend/backend.ts'
 import type { ConformanceHarness, Outage, StoredEdit } from '../../../src/backend/conformance/harness.ts'
 import type { KeyAlgorithm } from '../../../src/key/algorithm.ts'
