@@ -135,6 +135,26 @@ describe('an entry that another key signed', () => {
   })
 })
 
+describe('material', () => {
+  it('that serves two keys is reported by diagnose, whoever wrote their records', async () => {
+    const fingerprint = 'f'.repeat(64)
+    const keys = [SIGN_KEY, { ...SIGN_KEY, name: 'other-tokens' }]
+    for (const ref of keys) {
+      const body = firstBody(ref, opened.root)
+      putEntries(opened, keyLog(ref), 'key', [
+        { ...body, version: { ...(body.version as JsonObject), fingerprint } },
+      ])
+    }
+    const reused: string[] = []
+    for await (const { finding, severity, message } of opened.log.diagnose({})) {
+      if (finding === 'reused-material') reused.push(`${severity}: ${message}`)
+    }
+    expect(reused).toEqual([
+      'error: production/sign/session-tokens@1 has the same key material as production/sign/other-tokens@1',
+    ])
+  })
+})
+
 describe('a kind of signed file', () => {
   const kinds: readonly EntryKind[] = ['environment', 'key', 'material']
   it.each(kinds.flatMap((kind) => kinds.map((other) => [kind, other] as const)))(

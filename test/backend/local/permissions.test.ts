@@ -130,18 +130,45 @@ describe('links', () => {
 })
 
 describe('what is no file', () => {
-  it('does not keep a reader waiting', async () => {
-    const file = fixture.file('production/sign/tokens/log/000001.json')
-    fs.rmSync(file)
-    execFileSync('mkfifo', ['-m', '0640', file])
-    await expect(use()).rejects.toThrow(/is not a regular file/)
-  })
+  const secrets = 'production/sign/tokens/secrets'
+  const kinds: Readonly<Record<string, () => string>> = {
+    'an entry of a key': () => fixture.file('production/sign/tokens/log/000001.json'),
+    'an entry of the environment': () => fixture.file('production/environment/000002.json'),
+    'a secret': () => fixture.file(`${secrets}/${fs.readdirSync(fixture.file(secrets))[0]}`),
+    'a claim on material': () =>
+      fixture.file(`production/material/${fs.readdirSync(fixture.file('production/material'))[0]}`),
+  }
+  const impostors: Readonly<Record<string, (file: string) => void>> = {
+    'a named pipe, which would keep its reader waiting': (file) =>
+      execFileSync('mkfifo', ['-m', '0600', file]),
+    'a folder': (file) => fs.mkdirSync(file, { mode: 0o600 }),
+    'a link to the file itself': (file) => {
+      fs.renameSync(fileElsewhere(), `${fileElsewhere()}.2`)
+      fs.symlinkSync(`${fileElsewhere()}.2`, file)
+    },
+    'a link that leads nowhere': (file) => fs.symlinkSync(join(fixture.folder, 'nowhere'), file),
+  }
+  const fileElsewhere = (): string => join(fixture.folder, 'elsewhere')
+  const cases = Object.keys(kinds).flatMap((kind) =>
+    Object.keys(impostors).map((one) => [kind, one] as const),
+  )
 
-  it('is refused where an entry should be', async () => {
-    const file = fixture.file('production/sign/tokens/log/000001.json')
-    fs.rmSync(file)
-    fs.mkdirSync(file, { mode: 0o640 })
-    fs.chmodSync(file, 0o640)
-    await expect(use()).rejects.toThrow(/is not a regular file/)
+  it.each(cases)('is refused in the place of %s: %s', async (kind, impostor) => {
+    const file = kinds[kind]?.() ?? ''
+    fs.renameSync(file, fileElsewhere())
+    impostors[impostor]?.(file)
+    const complaints: string[] = []
+    try {
+      const backend = await fixture.open('production')
+      for await (const { severity, message } of backend.diagnose({})) {
+        if (severity === 'error') complaints.push(message)
+      }
+      await backend.close()
+    } catch (error) {
+      complaints.push(String(error))
+    }
+    expect(complaints.length).toBeGreaterThan(0)
+    expect(complaints.every((message) => message.includes(file))).toBe(true)
+    expect(fs.existsSync(fileElsewhere()) || fs.existsSync(`${fileElsewhere()}.2`)).toBe(true)
   })
 })
