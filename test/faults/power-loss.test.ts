@@ -44,6 +44,7 @@ function expectKept({ cuts, states, complaints }: PowerLossFigures): void {
   figures.cuts += cuts
   figures.states += states
   figures.complaints += complaints.length
+  if (FULL) console.log(`power loss: ${cuts} power cuts, ${states} states, ${complaints.length} broken`)
   expect(complaints).toEqual([])
   expect(states).toBeGreaterThan(0)
 }
