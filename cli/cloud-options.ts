@@ -4,7 +4,8 @@ import type { OptionSpec } from './command.ts'
 export interface CloudOption {
   /** The backends that it is for. */
   readonly kinds: readonly string[]
-  readonly member: string
+  /** Its name, or its name in each kind of backend. */
+  readonly member: string | Readonly<Record<string, string>>
   readonly describe: string
   readonly isRequired?: boolean
   /** A member of the environment, not of its backend. */
@@ -34,9 +35,37 @@ export const CLOUD_OPTIONS: Readonly<Record<string, CloudOption>> = {
     describe: 'AWS: file of the policy of new keys',
   },
   endpoint: {
-    kinds: ['aws-kms'],
-    member: 'endpoint',
-    describe: 'AWS: URL of another endpoint, for instance of a VPC',
+    kinds: ['aws-kms', 'gcp-kms'],
+    member: { 'aws-kms': 'endpoint', 'gcp-kms': 'apiEndpoint' },
+    describe: 'AWS, Google: another endpoint, for instance of a VPC',
+  },
+  project: {
+    kinds: ['gcp-kms'],
+    member: 'project',
+    isRequired: true,
+    describe: 'Google: the id of the project of the keys',
+  },
+  location: {
+    kinds: ['gcp-kms'],
+    member: 'location',
+    isRequired: true,
+    describe: 'Google: the location of the keys, for instance europe-west1',
+  },
+  'key-ring-prefix': {
+    kinds: ['gcp-kms'],
+    member: 'keyRingPrefix',
+    describe: 'Google: the key ring is this and the environment (default: keyturn)',
+  },
+  'protection-level': {
+    kinds: ['gcp-kms'],
+    member: 'protectionLevel',
+    describe: 'Google: SOFTWARE (default) or HSM',
+  },
+  'expected-project': {
+    kinds: ['gcp-kms'],
+    member: 'expectedProject',
+    isPin: true,
+    describe: 'Google: the project that every key must be in',
   },
 }
 
@@ -46,7 +75,7 @@ export const LOCAL_OPTIONS: readonly string[] = ['store', 'master-key-file', 'pa
 export const cloudOptions: Readonly<Record<string, OptionSpec>> = {
   backend: {
     type: 'text',
-    choices: ['local', 'aws-kms'],
+    choices: ['local', 'aws-kms', 'gcp-kms'],
     describe: 'Where the keys are kept (default: local)',
   },
   ...Object.fromEntries(

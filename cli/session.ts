@@ -71,6 +71,7 @@ export async function backendConfigOf(
 ): Promise<BackendConfig> {
   const { backend } = settings
   if (backend.kind === 'local') return localConfigOf(context, settings, access)
+  if (backend.kind === 'gcp-kms') return backend.config
   // Only what makes keys gives them a policy.
   if (backend.keyPolicyFile === undefined || access !== 'secrets') return backend.config
   return { ...backend.config, keyPolicy: readKeyPolicy(backend.keyPolicyFile) }

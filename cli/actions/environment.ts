@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { formatInstant, loadLocalBackend, parsePurpose } from '../../src/index.ts'
 import type { Action } from '../command.ts'
-import { chooseEnvironment, requireLocal, resolveSettings } from '../config/settings.ts'
+import { chooseEnvironment, describeBackend, resolveSettings, type Settings } from '../config/settings.ts'
+import type { Context } from '../context.ts'
 import { localConfigOf } from '../local-session.ts'
 import { printable, renderFacts } from '../render.ts'
 import { settingsForChange } from '../session.ts'
@@ -9,7 +10,8 @@ import { settingsForChange } from '../session.ts'
 export const showEnvironment: Action = async (context, args) => {
   const environment = chooseEnvironment(args, context.io)
   const settings = resolveSettings(args, context.io, environment)
-  const { keyFile, rootThumbprint: pinned } = requireLocal(settings)
+  if (settings.backend.kind !== 'local') return showCloudEnvironment(context, settings)
+  const { keyFile, rootThumbprint: pinned } = settings.backend
   const { showLocalEnvironment } = await loadLocalBackend()
   const summary = await showLocalEnvironment(await localConfigOf(context, settings, 'records'), environment)
   const { configFile, issuer = `urn:keyturn:${environment}` } = settings
@@ -51,6 +53,27 @@ export const showEnvironment: Action = async (context, args) => {
       `The configuration pins the former root ${pinned}: whoever has the master key of that time can mislead this host. Enter the present one with keyturn environment rekey, which replaces nothing again, or by hand.`,
     )
   }
+  return undefined
+}
+
+/** A cloud keeps no record of the environment as a whole: what is known is in the configuration. */
+async function showCloudEnvironment(context: Context, settings: Settings): Promise<undefined> {
+  const { environment, backend, configFile, issuer = `urn:keyturn:${environment}` } = settings
+  await context.succeed({
+    json: {
+      environment,
+      backend: { kind: backend.kind },
+      ...(configFile === undefined ? {} : { config: configFile }),
+      issuer,
+    },
+    text: () =>
+      renderFacts({
+        environment,
+        backend: describeBackend(backend),
+        configuration: configFile ?? 'none',
+        issuer,
+      }),
+  })
   return undefined
 }
 

@@ -83,8 +83,9 @@ function entryOf(args: Arguments, cwd: string, configFile: string, kind: string)
     const given = args.text(name)
     if (given === undefined) continue
     const value = isPath ? writtenPath(configFile, resolve(cwd, given)) : given
-    if (isPin) pins[member] = value
-    else backend[member] = value
+    const place = typeof member === 'string' ? member : (member[kind] ?? name)
+    if (isPin) pins[place] = value
+    else backend[place] = value
   }
   return { backend, pins }
 }

@@ -4,6 +4,7 @@ import {
   BACKEND_KINDS,
   ENCRYPT_ALGS,
   type EncryptAlg,
+  type GcpKmsBackendConfig,
   SIGN_ALGS,
   type SignAlg,
   UnsupportedAlgorithmError,
@@ -32,10 +33,17 @@ export interface AwsKmsSettings {
   readonly keyPolicyFile?: string
 }
 
+/** Keys in Google Cloud KMS. */
+export interface GcpKmsSettings {
+  readonly kind: 'gcp-kms'
+  readonly config: GcpKmsBackendConfig
+}
+
 /** Where an environment's keys are kept. A kind that nobody knows is refused once it is used, not before. */
 export type ConfiguredBackend =
   | LocalSettings
   | AwsKmsSettings
+  | GcpKmsSettings
   | { readonly kind: 'unknown'; readonly refuse: () => never }
 
 /** Members of an environment that pin what its backend must be. Each belongs to one kind of backend. */
@@ -55,6 +63,17 @@ export const AWS_KMS_MEMBERS = [
   'algorithms',
 ] as const
 
+export const GCP_KMS_MEMBERS = [
+  'kind',
+  'project',
+  'location',
+  'keyRingPrefix',
+  'protectionLevel',
+  'destroyScheduledDuration',
+  'labels',
+  'apiEndpoint',
+] as const
+
 type Pins = Readonly<Record<(typeof PIN_MEMBERS)[number], Field>>
 
 interface Parser {
@@ -65,6 +84,7 @@ interface Parser {
 const PARSERS: Readonly<Record<string, Parser>> = {
   local: { pin: 'rootThumbprint', parse: parseLocal },
   'aws-kms': { pin: 'expectedAccount', parse: parseAwsKms },
+  'gcp-kms': { pin: 'expectedProject', parse: parseGcpKms },
 }
 
 /** @throws ConfigurationError naming the field */
@@ -121,6 +141,35 @@ function parseAwsKms(field: Field, pin: Field, file: string): AwsKmsSettings {
     },
     ...(keyPolicyFile.isAbsent ? {} : { keyPolicyFile: resolve(dirname(file), keyPolicyFile.text()) }),
   }
+}
+
+function parseGcpKms(field: Field, pin: Field): GcpKmsSettings {
+  const members = field.members(GCP_KMS_MEMBERS)
+  const { labels, protectionLevel } = members
+  const texts = {
+    keyRingPrefix: members.keyRingPrefix.optionalText(),
+    destroyScheduledDuration: members.destroyScheduledDuration.optionalText(),
+    apiEndpoint: members.apiEndpoint.optionalText(),
+    expectedProject: pin.optionalText(),
+  }
+  return {
+    kind: 'gcp-kms',
+    config: {
+      kind: 'gcp-kms',
+      project: members.project.text(),
+      location: members.location.text(),
+      ...present(texts),
+      ...(protectionLevel.isAbsent ? {} : { protectionLevel: protectionLevelOf(protectionLevel) }),
+      ...(labels.isAbsent ? {} : { labels: textsOf(labels) }),
+    },
+  }
+}
+
+function protectionLevelOf(field: Field): 'SOFTWARE' | 'HSM' {
+  const text = field.text()
+  return text === 'SOFTWARE' || text === 'HSM'
+    ? text
+    : field.refuse('is no protection level', 'Use SOFTWARE or HSM')
 }
 
 function parseAlg(text: string): SignAlg | EncryptAlg {

@@ -177,16 +177,22 @@ export function describeSettings({ environment, backend, configFile }: Settings)
 /** `local store /srv/keys`, `AWS KMS account 111122223333 region eu-west-1` */
 export function describeBackend(backend: BackendSettings): string {
   if (backend.kind === 'local') return `local store ${backend.store}`
-  const { region, profile, roleArn, expectedAccount, endpoint } = backend.config
-  const words = [
-    'AWS KMS',
-    ...(expectedAccount === undefined ? [] : [`account ${expectedAccount}`]),
-    ...(region === undefined ? [] : [`region ${region}`]),
-    ...(profile === undefined ? [] : [`profile ${profile}`]),
-    ...(roleArn === undefined ? [] : [`role ${roleArn}`]),
-    ...(endpoint === undefined ? [] : [`endpoint ${endpoint}`]),
-  ]
-  return words.join(' ')
+  if (backend.kind === 'aws-kms') {
+    const { region, profile, roleArn, expectedAccount, endpoint } = backend.config
+    return worded('AWS KMS', { account: expectedAccount, region, profile, role: roleArn, endpoint })
+  }
+  const { project, location, keyRingPrefix, apiEndpoint } = backend.config
+  return worded('Google Cloud KMS', {
+    project,
+    location,
+    'key ring prefix': keyRingPrefix,
+    endpoint: apiEndpoint,
+  })
+}
+
+function worded(what: string, parts: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(parts).filter(([, value]) => value !== undefined)
+  return [what, ...given.map(([name, value]) => `${name} ${value}`)].join(' ')
 }
 
 /** @throws ConfigurationError where the environment is not in a local key store */

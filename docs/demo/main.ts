@@ -8,22 +8,22 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { KeyturnError, openKeyring } from 'keyturn'
-import { openLocalBackend } from 'keyturn/local'
+import { type BackendConfig, KeyturnError, openKeyring } from 'keyturn'
 import { say, title } from './narrate.ts'
 import { createShell } from './shell.ts'
 
 const DAY = 86_400_000
 
+/** The same story in a cloud: what to tell `init` instead, for instance `--backend aws-kms --region eu-west-1`. */
+const CLOUD = process.env.KEYTURN_DEMO_BACKEND || undefined
+const isLocal = CLOUD === undefined
+
 async function tell(folder: string): Promise<void> {
   const shell = createShell(folder)
-  const config = (): {
-    environments: Record<string, { backend: { masterKeyFile: string }; rootThumbprint: string }>
-  } => JSON.parse(readFileSync(join(folder, 'keyturn.config.json'), 'utf8'))
 
   title('An environment, and two keys')
-  shell.run('init --environment production --store keys --master-key-file production.master-key.json')
-  shell.run('init --environment staging --store keys --master-key-file staging.master-key.json')
+  for (const environment of ['production', 'staging'])
+    shell.run(`init --environment ${environment} ${placeOf(environment)}`)
   shell.run('key create sign/session-tokens -e production')
   shell.run('key create encrypt/customer-data -e production')
   shell.run('key create sign/session-tokens -e staging')
@@ -98,15 +98,8 @@ async function tell(folder: string): Promise<void> {
   say(
     'The new version activates by the clock, 24 hours after it was published. Here the clock is set a day ahead.',
   )
-  const { backend, rootThumbprint } =
-    config().environments.production ?? assert.fail('production is configured')
   const clock = { now: () => Date.now() + DAY, monotonic: () => performance.now() }
-  const masterKeyFile = join(folder, backend.masterKeyFile)
-  const keys = await openLocalBackend(
-    { kind: 'local', store: join(folder, 'keys'), masterKeyFile, rootThumbprint },
-    'production',
-  )
-  const keyring = await openKeyring({ environment: 'production', backend: keys, clock })
+  const keyring = await openKeyring({ environment: 'production', backend: backendIn(folder), clock })
   const signer = await keyring.signer('session-tokens')
   const next = await signer.signJwt({ sub: 'user_123' }, { audience: 'api', expiresIn: '15m' })
   await keyring.encrypter('session-tokens').then(
@@ -115,7 +108,6 @@ async function tell(folder: string): Promise<void> {
       say(`  keyring.encrypter('session-tokens') -> ${error instanceof KeyturnError ? error.name : error}`),
   )
   await keyring.close()
-  await keys.close()
 
   title('The old and the new token, verified by a library that knows nothing of Keyturn')
   const published = createLocalJWKSet(jwks)
@@ -133,7 +125,26 @@ async function tell(folder: string): Promise<void> {
 
   title('The record')
   shell.run('key history session-tokens -e production')
-  shell.run('audit verify -e production')
+  shell.run(isLocal ? 'audit verify -e production' : 'doctor -e production')
+}
+
+/** Where an environment is to be, as `init` takes it. */
+function placeOf(environment: string): string {
+  return CLOUD ?? `--store keys --master-key-file ${environment}.master-key.json`
+}
+
+/** How the configuration says that production is opened. */
+function backendIn(folder: string): BackendConfig {
+  const config = JSON.parse(readFileSync(join(folder, 'keyturn.config.json'), 'utf8'))
+  const { backend, rootThumbprint } = config.environments.production
+  if (!isLocal) return backend
+  const { store, masterKeyFile } = backend
+  return {
+    kind: 'local',
+    store: join(folder, store),
+    masterKeyFile: join(folder, masterKeyFile),
+    rootThumbprint,
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-demo-'))

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AWS_KMS_MEMBERS, LOCAL_MEMBERS } from '../../../cli/config/backends.ts'
+import { AWS_KMS_MEMBERS, GCP_KMS_MEMBERS, LOCAL_MEMBERS } from '../../../cli/config/backends.ts'
 import { ENVIRONMENT_MEMBERS, FILE_MEMBERS, loadConfig, POLICY_MEMBERS } from '../../../cli/config/config.ts'
 import { policyFields } from '../../../src/index.ts'
 import { createProduction, createStaging, createWorld, type World } from '../support.ts'
@@ -187,11 +187,13 @@ describe('the JSON Schema', () => {
     Object.keys(object.properties).sort()
 
   it('has the members that are read', () => {
-    const { environment, localBackend, awsKmsBackend, policy, signPolicy, encryptPolicy } = schema.$defs
+    const { environment, localBackend, awsKmsBackend, gcpKmsBackend, policy, signPolicy, encryptPolicy } =
+      schema.$defs
     expect(membersOf(schema)).toEqual([...FILE_MEMBERS].sort())
     expect(membersOf(environment)).toEqual([...ENVIRONMENT_MEMBERS].sort())
     expect(membersOf(localBackend)).toEqual([...LOCAL_MEMBERS].sort())
     expect(membersOf(awsKmsBackend)).toEqual([...AWS_KMS_MEMBERS].sort())
+    expect(membersOf(gcpKmsBackend)).toEqual([...GCP_KMS_MEMBERS].sort())
     expect(membersOf(policy)).toEqual([...POLICY_MEMBERS].sort())
     expect(membersOf(signPolicy)).toEqual([...policyFields('sign')].sort())
     expect(membersOf(encryptPolicy)).toEqual([...policyFields('encrypt')].sort())
