@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend, CallOptions, VersionDraft } from '../backend/backend.ts'
 import { KeyExistsError, KeyNotFoundError, StateError, VersionConflictError } from '../errors.ts'
-import { defaultAlgorithm, type KeyAlgorithm } from '../key/algorithm.ts'
+import { defaultAlgorithm, isSameAlgorithm, type KeyAlgorithm, KMS_WRAP } from '../key/algorithm.ts'
 import type { Instant } from '../key/duration.ts'
 import { adjustPolicy, createPolicy, type Policy, type PolicyOverrides } from '../key/policy.ts'
 import { type Content, findVersion, type KeyRecord, type VersionRecord } from '../key/record.ts'
-import { formatKeyRef, type KeyRef, versionRefOf } from '../key/ref.ts'
+import { formatKeyRef, type KeyRef, type Purpose, versionRefOf } from '../key/ref.ts'
 import { incumbentNumber, type PlanRotationOptions, planRotation, type RotationPlan } from './plan.ts'
 import { attributionOf, type StepOptions, takeStep, withVersion } from './steps.ts'
 
 export interface CreateKeyOptions extends StepOptions {
-  /** The default of the purpose unless given. */
+  /** The default of the purpose unless given, or the wrapping of the KMS where that is what its symmetric keys do. */
   readonly algorithm?: KeyAlgorithm | undefined
   /** Signing keys only; `jwt` unless given. */
   readonly content?: Content | undefined
@@ -57,7 +57,7 @@ export async function createKey(
   const content = options.content ?? (ref.purpose === 'sign' ? 'jwt' : undefined)
   const draft: VersionDraft = {
     ref: versionRefOf(ref, 1),
-    algorithm: options.algorithm ?? defaultAlgorithm(ref.purpose),
+    algorithm: options.algorithm ?? usualAlgorithm(backend, ref.purpose),
     ...(content === undefined ? {} : { content }),
     createdAt: now,
     activatesAt: now,
@@ -71,6 +71,14 @@ export async function createKey(
   } catch (error) {
     throw error instanceof VersionConflictError ? keyExists(ref, error) : error
   }
+}
+
+/** Symmetric keys of a cloud wrap in a way of their own: the default of whoever does not care which. */
+function usualAlgorithm({ capabilities }: Backend, purpose: Purpose): KeyAlgorithm {
+  const usual = defaultAlgorithm(purpose)
+  const offered = capabilities[purpose]
+  if (offered.some((one) => isSameAlgorithm(one, usual))) return usual
+  return offered.find(({ alg }) => alg === KMS_WRAP) ?? usual
 }
 
 /**
