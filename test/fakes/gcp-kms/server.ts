@@ -78,7 +78,7 @@ function unary(answer: (request: object) => Promise<object>): grpc.handleUnaryCa
 
 /** From the client's own description of the protocol, so that both speak of the same. */
 function serviceDefinition(): grpc.ServiceDefinition {
-  const client = createRequire(import.meta.url).resolve('@google-cloud/kms')
+  const client = process.env.KEYTURN_GCP_KMS ?? createRequire(import.meta.url).resolve('@google-cloud/kms')
   const protos: unknown = JSON.parse(readFileSync(join(dirname(client), '../protos/protos.json'), 'utf8'))
   const loaded = new GrpcClient().loadProtoJSON(protos as Parameters<GrpcClient['loadProtoJSON']>[0], true)
   let found: unknown = loaded
