@@ -6,6 +6,9 @@ import { syncBuiltinESMExports } from 'node:module'
 const FIRST = 'the first passphrase'
 const SECOND = 'another passphrase'
 
+const { scrypt } = crypto
+let cheapUsers = 0
+
 export function protections({ local, withKeys, prepared, by, now, ref }) {
   const { environment } = ref
   const request = (protection) => ({ protection, now: now(), attribution: by })
@@ -112,13 +115,17 @@ export function protections({ local, withKeys, prepared, by, now, ref }) {
 
 /** A third of a second and 128 MiB for each guess are right for passphrases, and beside the point here. */
 async function withCheapScrypt(use) {
-  const { scrypt } = crypto
-  crypto.scrypt = (passphrase, salt, length, _, done) => scrypt(passphrase, salt, length, { N: 2 }, done)
-  syncBuiltinESMExports()
+  // Cases overlap: the first one in puts it in place, and the last one out takes it away.
+  if (cheapUsers++ === 0) {
+    crypto.scrypt = (passphrase, salt, length, _, done) => scrypt(passphrase, salt, length, { N: 2 }, done)
+    syncBuiltinESMExports()
+  }
   try {
     return await use()
   } finally {
-    crypto.scrypt = scrypt
-    syncBuiltinESMExports()
+    if (--cheapUsers === 0) {
+      crypto.scrypt = scrypt
+      syncBuiltinESMExports()
+    }
   }
 }
