@@ -4,6 +4,7 @@ import {
   formatInstant,
   formatKeyRef,
   formatVersionRef,
+  type GateOutcome,
   isAsymmetric,
   type KeyOutcome,
   versionRefOf,
@@ -11,6 +12,7 @@ import {
 import type { Context } from './context.ts'
 import { codeOf } from './exit-codes.ts'
 import { tellFindings } from './findings.ts'
+import { viewGate } from './gates.ts'
 import { type Cell, renderTable } from './render.ts'
 import { textOf } from './report.ts'
 import { describeStep, viewStep } from './step-view.ts'
@@ -18,6 +20,7 @@ import { viewFinding } from './views.ts'
 
 interface Kind {
   readonly isDryRun: boolean
+  readonly gates: readonly GateOutcome[]
 }
 
 /** Says what is due, or what was done about it: which key, what, why, and what failed. */
@@ -41,9 +44,10 @@ function viewDue(environment: string, outcome: DueOutcome, kind: Kind): Readonly
   return {
     environment,
     dryRun: kind.isDryRun,
-    changed: changed > 0,
+    changed: changed > 0 || (!kind.isDryRun && kind.gates.some(({ gate }) => gate === 'postponed')),
     counts: { keys: keys.length, due: keys.filter(isDue).length, changed, failed },
     keys: keys.map((key) => viewKeyOutcome(key, kind)),
+    ...(kind.gates.length === 0 ? {} : { gates: kind.gates.map(viewGate) }),
     ...(listingError === undefined ? {} : { listingError: viewError(listingError) }),
     findings: findings.map(viewFinding),
   }

@@ -7,18 +7,20 @@ import {
   type JwksCheck,
   type JwksDisagreement,
 } from '../../src/index.ts'
+import type { Arguments } from '../arguments.ts'
 import type { Action } from '../command.ts'
 import type { Context } from '../context.ts'
+import { usageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { tellFindings } from '../findings.ts'
-import { collectPublication, publishingOf } from '../jwks-publication.ts'
+import { collectPublication, type Publishing, publishingOf } from '../jwks-publication.ts'
 import { renderTable } from '../render.ts'
 import { viewFinding } from '../views.ts'
 
 /** Fetches a published document as a consumer would, and holds it against the records. */
 export const checkLive: Action = async (context, args) => {
-  const url = args.required('url')
   const publishing = publishingOf(context, args)
+  const url = urlOf(args, publishing)
   const { keys, findings } = await collectPublication(context, publishing)
   const published = publishing.argument ? keys : keys.filter(({ content }) => content === 'jwt')
   const live = await fetchLiveJwks(url, context.call)
@@ -40,6 +42,19 @@ export const checkLive: Action = async (context, args) => {
     text: () => textOf(context, url, check),
   })
   return isFine ? undefined : EXIT.checkFailed
+}
+
+/** @throws CliError `usage` */
+function urlOf(args: Arguments, { settings, argument }: Publishing): string {
+  const url = args.text('url') ?? settings.jwksUrl
+  if (url === undefined)
+    throw usageError(
+      'nothing says where the document is',
+      'Name its URL, or set jwksUrl in the configuration',
+    )
+  if (!url.includes('{name}')) return url
+  if (!argument) throw usageError(`${url} has a document for each key`, 'Add --key NAME')
+  return url.replaceAll('{name}', argument.name)
 }
 
 function textOf(context: Context, url: string, { disagreements, activations }: JwksCheck): string {

@@ -2,6 +2,7 @@ import {
   type Backend,
   type DueOutcome,
   formatVersionRef,
+  type GateOutcome,
   parseDuration,
   type RotateDueOptions,
   rotateDue,
@@ -14,9 +15,13 @@ import type { Context } from '../context.ts'
 import { reportDue } from '../due-report.ts'
 import { usageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { gateAll } from '../gates.ts'
 import { nextPolicyBy } from '../next-policy.ts'
 import { createProgress } from '../progress.ts'
 import { actorOf, settingsForChange, withBackend } from '../session.ts'
+
+/** What is due, and what became of the versions that are announced already. */
+type Gated = DueOutcome & { readonly gates: readonly GateOutcome[] }
 
 /** Options of one key, which mean nothing to all that are due. */
 const ONE_KEY_ONLY: readonly string[] = ['emergency', 'fresh', 'force', 'expect-version']
@@ -26,8 +31,8 @@ export const plan: Action = async (context, args) => {
   const environment = chooseEnvironment(args, context.io)
   const settings = resolveSettings(args, context.io, environment)
   const outcome = await planOnly(context, args, settings)
-  if (outcome.failed > 0) return EXIT.partlyDone
-  return args.flag('detailed-exitcode') && outcome.plan.steps.length > 0 ? EXIT.checkFailed : undefined
+  const isChanging = outcome.plan.steps.length > 0 || outcome.gates.some(({ gate }) => gate === 'postponed')
+  return exitCodeOf(outcome) ?? (args.flag('detailed-exitcode') && isChanging ? EXIT.checkFailed : undefined)
 }
 
 /** Does what is due for every key. What fails stops nothing else. */
@@ -35,28 +40,33 @@ export const rotateAllDue: Action = async (context, args) => {
   requireNoKey(args)
   const environment = chooseEnvironment(args, context.io)
   if (args.flag('dry-run')) {
-    const outcome = await planOnly(context, args, resolveSettings(args, context.io, environment))
-    return outcome.failed > 0 ? EXIT.partlyDone : undefined
+    return exitCodeOf(await planOnly(context, args, resolveSettings(args, context.io, environment)))
   }
   const settings = await settingsForChange(context, args, environment)
   const options = optionsOf(context, args, settings)
   const outcome = await withBackend(context, settings, 'secrets', async (backend) => {
     if (options.destroyExpired) await confirmDestruction(context, args, backend, options)
-    return runDue(context, backend, options)
+    // What is postponed now is planned with its new time.
+    const gates = await gateAll(context, settings, backend, options)
+    return { ...(await runDue(context, backend, options)), gates }
   })
   if (outcome.interrupted) context.signal.throwIfAborted()
-  await reportDue(context, environment, outcome, { isDryRun: false })
+  await reportDue(context, environment, outcome, { isDryRun: false, gates: outcome.gates })
   return exitCodeOf(outcome)
 }
 
-function exitCodeOf({ failed }: DueOutcome): ExitCode | undefined {
-  return failed > 0 ? EXIT.partlyDone : undefined
+/** A version that will sign before consumers have it is something that somebody must look at. */
+function exitCodeOf({ failed, gates }: Gated): ExitCode | undefined {
+  return failed > 0 || gates.some(({ gate }) => gate === 'too-late') ? EXIT.partlyDone : undefined
 }
 
-async function planOnly(context: Context, args: Arguments, settings: Settings): Promise<DueOutcome> {
+async function planOnly(context: Context, args: Arguments, settings: Settings): Promise<Gated> {
   const options = { ...optionsOf(context, args, settings), dryRun: true }
-  const outcome = await withBackend(context, settings, 'records', (backend) => rotateDue(backend, options))
-  await reportDue(context, settings.environment, outcome, { isDryRun: true })
+  const outcome = await withBackend(context, settings, 'records', async (backend) => {
+    const gates = await gateAll(context, settings, backend, options)
+    return { ...(await rotateDue(backend, options)), gates }
+  })
+  await reportDue(context, settings.environment, outcome, { isDryRun: true, gates: outcome.gates })
   return outcome
 }
 

@@ -72,7 +72,7 @@ const keyOption: Readonly<Record<string, OptionSpec>> = {
 export const jwksCheck: Command = {
   path: ['jwks', 'check'],
   describe: 'Does a published document agree with the records, and from when on may announced versions sign?',
-  positional: { name: 'url', required: true, describe: 'Where consumers fetch it' },
+  positional: { name: 'url', required: false, describe: 'Where consumers fetch it; jwksUrl unless given' },
   options: { ...environmentOptions, ...keyOption },
   examples: ['jwks check https://auth.example.com/keys/session-tokens/jwks.json --key session-tokens'],
   load: async () => (await import('../actions/jwks-check.ts')).checkLive,

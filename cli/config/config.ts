@@ -24,6 +24,8 @@ export interface ConfiguredEnvironment {
   readonly file: string
   readonly backend: ConfiguredBackend
   readonly issuer?: string
+  /** Where consumers fetch the JWKS; `{name}` stands for the name of a key. */
+  readonly jwksUrl?: string
   /** The keys that have periods of their own, as `purpose/name`. */
   readonly policyKeys: readonly string[]
   /** Of a key: what is said for its purpose, then what is said for the key itself. */
@@ -43,6 +45,7 @@ export const INCLUDED_FILE_MEMBERS = ['$schema', 'environments'] as const
 export const ENVIRONMENT_MEMBERS = [
   'backend',
   'issuer',
+  'jwksUrl',
   'policy',
   'rootThumbprint',
   'expectedAccount',
@@ -100,12 +103,22 @@ function parseEnvironmentField(field: Field, file: string): ConfiguredEnvironmen
   const members = field.members(ENVIRONMENT_MEMBERS)
   const backend = parseBackend(members.backend, members, file)
   const issuer = members.issuer.optionalText()
+  const jwksUrl = parseJwksUrl(members.jwksUrl)
   return {
     file,
     backend,
     ...(issuer === undefined ? {} : { issuer }),
+    ...(jwksUrl === undefined ? {} : { jwksUrl }),
     ...parsePolicies(members.policy),
   }
+}
+
+/** What it may lead to is checked when it is fetched. */
+function parseJwksUrl(field: Field): string | undefined {
+  const text = field.optionalText()
+  if (text !== undefined && !URL.canParse(text.replaceAll('{name}', 'name')))
+    field.refuse('is not a URL', 'Write it as https://auth.example.com/keys/{name}/jwks.json')
+  return text
 }
 
 function parsePolicies(field: Field): Pick<ConfiguredEnvironment, 'policyKeys' | 'policyOf'> {

@@ -22,6 +22,7 @@ export interface Settings {
   readonly environment: string
   readonly backend: BackendSettings
   readonly issuer?: string
+  readonly jwksUrl?: string
   /** The file that was read; undefined where flags and variables said it all. */
   readonly configFile?: string
   /** The configuration, and every store and key file that it or the caller names: nothing may be written over them. */
@@ -64,6 +65,7 @@ export function resolveSettings(args: Arguments, io: Io, environment: string): S
     environment,
     backend,
     ...(issuer === undefined ? {} : { issuer }),
+    ...(configured?.jwksUrl === undefined ? {} : { jwksUrl: configured.jwksUrl }),
     ...(configFile === undefined ? {} : { configFile }),
     ownPaths: [...storeOf(backend), ...keyFilesGiven(args, io), ...pathsOf(config)],
     policyOf: configured?.policyOf ?? (() => ({})),

@@ -108,3 +108,72 @@ describe('keyturn jwks publish', () => {
     expect(existsSync(world.path('x.json'))).toBe(false)
   })
 })
+
+describe('a jwksUrl in the configuration', () => {
+  const DUE = 'rotate --due -e production'
+
+  beforeEach(async () => {
+    const file = world.path('keyturn.config.json')
+    const config = JSON.parse(readFileSync(file, 'utf8'))
+    config.environments.production.jwksUrl = url.replace('jwks.json', '{name}/jwks.json')
+    writeFileSync(file, JSON.stringify(config))
+    world.now = NOON + 89 * 24 * HOUR
+    await world.done(DUE)
+  })
+
+  async function activation(): Promise<unknown> {
+    const { versions } = (await world.done('key show session-tokens -e production --output json')).json()
+    return (versions as { activatesAt: string }[])[1]?.activatesAt
+  }
+
+  async function publish(): Promise<void> {
+    served.body = (await world.done('jwks export session-tokens -e production')).stdout
+  }
+
+  it('keeps a version from signing that is not there in good time, and says so', async () => {
+    const planned = await activation()
+    world.now += 2 * HOUR
+    const { stderr } = await world.done(DUE)
+    expect(stderr).toContain('session-tokens@2 is postponed from')
+    expect(stderr).toContain('the live JWKS lacks it')
+    expect(await activation()).not.toBe(planned)
+    const { stdout } = await world.done('key history session-tokens -e production')
+    expect(stdout).toContain('postponed')
+  })
+
+  it('lets a version be that is there', async () => {
+    await publish()
+    const planned = await activation()
+    world.now += 2 * HOUR
+    expect((await world.done(`${DUE} --output json`)).json()).toMatchObject({
+      changed: false,
+      gates: [{ gate: 'open' }],
+    })
+    expect(await activation()).toBe(planned)
+  })
+
+  it('postpones where the document cannot be fetched, and a plan only says so: exit code 10', async () => {
+    served.status = 503
+    const planned = await activation()
+    world.now += 2 * HOUR
+    const outcome = await world.keyturn('plan -e production --detailed-exitcode --output json')
+    expect([outcome.code, outcome.json()]).toMatchObject([
+      10,
+      { changed: false, gates: [{ gate: 'postponed' }] },
+    ])
+    expect(await activation()).toBe(planned)
+  })
+
+  it('cannot take back what stale signers would use anyway: exit code 8', async () => {
+    world.now += 23 * HOUR + 1800
+    const { code, stderr } = await world.keyturn(DUE)
+    expect([code, stderr]).toEqual([8, expect.stringContaining('although the live JWKS lacks it')])
+  })
+
+  it('is what jwks check looks at', async () => {
+    await publish()
+    const { stdout } = await world.done('jwks check -e production --key session-tokens')
+    expect(stdout).toContain('/session-tokens/jwks.json agrees with the records')
+    expect((await world.keyturn('jwks check -e production')).code).toBe(2)
+  })
+})
