@@ -35,7 +35,7 @@ export async function* diagnoseLog(
       continue
     }
     try {
-      const known = await log.readWith(environment, item, { deep: true })
+      const known = await log.asItIs((now) => log.readWith(now, item, { deep: true }), environment)
       if (known) {
         keys.push(known.key)
         chains.set(formatKeyRef(item), known.chain)

@@ -65,7 +65,7 @@ export class SignedLog implements RecordStore {
 
   async read(ref: KeyRef, options?: CallOptions): Promise<KeyRecord | undefined> {
     checkCall(options)
-    return this.#asItIs(async (environment) => {
+    return this.asItIs(async (environment) => {
       checkCall(options)
       return (await this.readWith(environment, ref))?.key
     })
@@ -82,7 +82,7 @@ export class SignedLog implements RecordStore {
       }
       let known: KnownKey | undefined
       try {
-        known = await this.#asItIs((current) => this.readWith(current, item), environment)
+        known = await this.asItIs((current) => this.readWith(current, item), environment)
       } catch (error) {
         yield findingOf(formatKeyRef(item), error)
         continue
@@ -98,7 +98,7 @@ export class SignedLog implements RecordStore {
   ): Promise<KeyRecord> {
     for (;;) {
       checkCall(options)
-      const changed = await this.#asItIs((environment) => this.#tryChange(environment, ref, decide))
+      const changed = await this.asItIs((environment) => this.#tryChange(environment, ref, decide))
       if (changed) return changed
     }
   }
@@ -187,6 +187,23 @@ export class SignedLog implements RecordStore {
     return read
   }
 
+  /** Works with the environment as it is. Where the work fails because that has changed meanwhile, it is done again. */
+  async asItIs<T>(
+    work: (environment: EnvironmentRecord) => Promise<T>,
+    read?: EnvironmentRecord,
+  ): Promise<T> {
+    for (let environment = read ?? (await this.environmentLog.read()); ; ) {
+      try {
+        return await work(environment)
+      } catch (error) {
+        if (!(error instanceof IntegrityError || error instanceof RolledBackError)) throw error
+        const { entries } = environment
+        environment = await this.environmentLog.read()
+        if (environment.entries === entries) throw error
+      }
+    }
+  }
+
   /** Every key that is in the store or in the environment's log. A folder with another name is a finding. */
   async refs(environment: EnvironmentRecord, filter: KeyFilter): Promise<readonly (KeyRef | Finding)[]> {
     const refs = new Map<string, KeyRef | Finding>()
@@ -261,30 +278,13 @@ export class SignedLog implements RecordStore {
 
   /** After the commit: the environment must know the key before anything is acknowledged. */
   async #finish(environment: EnvironmentRecord, ref: KeyRef): Promise<KeyRecord> {
-    const known = await this.#asItIs((current) => this.readWith(current, ref), environment)
+    const known = await this.asItIs((current) => this.readWith(current, ref), environment)
     if (!known) throw new IntegrityError(formatKeyRef(ref), 'the key vanished while it was changed')
     if (environment.keys.has(formatKeyRef(ref)) || !this.writable) return known.key
     await this.register(known.key)
     // Entered now, its head is remembered.
-    await this.#asItIs((current) => this.readWith(current, ref))
+    await this.asItIs((current) => this.readWith(current, ref))
     return known.key
-  }
-
-  /** Works with the environment as it is. Where the work fails because that has changed meanwhile, it is done again. */
-  async #asItIs<T>(
-    work: (environment: EnvironmentRecord) => Promise<T>,
-    read?: EnvironmentRecord,
-  ): Promise<T> {
-    for (let environment = read ?? (await this.environmentLog.read()); ; ) {
-      try {
-        return await work(environment)
-      } catch (error) {
-        if (!(error instanceof IntegrityError || error instanceof RolledBackError)) throw error
-        const { entries } = environment
-        environment = await this.environmentLog.read()
-        if (environment.entries === entries) throw error
-      }
-    }
   }
 
   #requireRootKey(environment: EnvironmentRecord): KeyObject {
