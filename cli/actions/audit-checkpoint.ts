@@ -67,8 +67,12 @@ async function replaceCheckpoint(
 async function requireAgreement(trail: AuditTrail, before: Checkpoint, out: string): Promise<void> {
   for await (const { error } of trail.check(before)) {
     if (!(error instanceof RolledBackError)) continue
-    throw new RolledBackError(out, `it is not replaced, since the store has less than it: ${error.message}`, {
-      cause: error,
-    })
+    throw new RolledBackError(
+      out,
+      `it is not replaced, since the store does not agree with it: ${error.message}`,
+      {
+        cause: error,
+      },
+    )
   }
 }
