@@ -57,6 +57,21 @@ describe('the calls of', () => {
     expect(writes).toEqual([['CreateCryptoKey', 1]])
   })
 
+  it('an event: two writes, and seven reads to see that they are there', async () => {
+    const backend = await cloud.open()
+    const { ref } = await backend.addVersion(draftFor('production/sign/session-tokens@1'))
+    await backend.addVersion(draftFor('production/sign/session-tokens@2'))
+    const reading = await callsOf(() => backend.readKey(KEY))
+    const calls = await callsOf(() => backend.recordEvent(ref, { type: 'suspended', at: nowInSeconds() }))
+    const readsOf = (counts: Readonly<Record<string, number>>): number =>
+      Object.entries(counts).reduce(
+        (sum, [method, count]) => sum + (/^(Get|List)/.test(method) ? count : 0),
+        0,
+      )
+    expect(calls).toMatchObject({ UpdateCryptoKey: 1, UpdateCryptoKeyVersion: 1 })
+    expect(readsOf(calls) - readsOf(reading)).toBe(7)
+  })
+
   it('a handle and a signature: one', async () => {
     const backend = await cloud.open()
     const version = await backend.addVersion(draftFor('production/sign/session-tokens@1'))
