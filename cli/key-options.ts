@@ -3,9 +3,12 @@ import {
   describeAlgorithm,
   formatKeyRef,
   formatVersionRef,
+  type KeyAlgorithm,
   type KeyRef,
   keyRefOf,
   type PolicyOverrides,
+  type Purpose,
+  parseAlgorithm,
   parsePurpose,
   timelinesOf,
   type VersionRecord,
@@ -63,7 +66,7 @@ export function policyGiven(args: Arguments): PolicyOverrides {
 export function presentCreated(
   context: Context,
   version: VersionRecord,
-  verb: 'created' | 'imported',
+  verb: 'created' | 'imported' | 'adopted',
 ): Result {
   const [line] = timelinesOf([version])
   return {
@@ -77,4 +80,14 @@ export function presentCreated(
     text: () =>
       `${verb} ${formatVersionRef(version.ref)}: ${describeAlgorithm(version.algorithm)}, active, kid ${version.kid}`,
   }
+}
+
+/** `--algorithm`, with its parameter; undefined where nobody asks for one. @throws CliError `usage`, UnsupportedAlgorithmError */
+export function algorithmGiven(args: Arguments, purpose: Purpose): KeyAlgorithm | undefined {
+  const alg = args.text('algorithm')
+  const modulusBits = args.wholeNumber('modulus-bits')
+  const curve = args.text('curve')
+  if (alg !== undefined) return parseAlgorithm(purpose, alg, { modulusBits, curve })
+  if (modulusBits === undefined && curve === undefined) return undefined
+  throw usageError('a modulus size or a curve is given without an algorithm', 'Add --algorithm')
 }

@@ -6,7 +6,7 @@ import { doctor } from './doctor.ts'
 import { environmentProtect, environmentRekey, environmentRoleKey, environmentShow } from './environment.ts'
 import { init } from './init.ts'
 import { jwksCheck, jwksExport, jwksPublish, jwksServe } from './jwks.ts'
-import { keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
+import { keyAdopt, keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow } from './key.ts'
 import { metrics } from './metrics.ts'
 import { report } from './report.ts'
 import { plan, rotate } from './rotate.ts'
@@ -33,6 +33,7 @@ export const commands: readonly Command[] = [
   keyHistory,
   keyImport,
   keyExport,
+  keyAdopt,
   plan,
   rotate,
   versionPostpone,

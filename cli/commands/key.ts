@@ -99,6 +99,29 @@ export const keyImport: Command = {
   load: async () => (await import('../actions/key-import.ts')).importKey,
 }
 
+export const keyAdopt: Command = {
+  path: ['key', 'adopt'],
+  describe: 'Take over keys of a cloud that were made without Keyturn, as a new key or as its next versions',
+  positional: keyCreate.positional ?? keyPositional,
+  options: {
+    ...environmentOptions,
+    from: {
+      type: 'list',
+      required: true,
+      describe: 'What to adopt: AWS alias/NAME, ARN or key id. May be repeated, the oldest first',
+    },
+    next: { type: 'flag', describe: 'As the next version of a key that exists, announced like any other' },
+    ...pick(keyCreate.options, ['purpose', 'algorithm', 'modulus-bits', 'curve', 'content', 'policy']),
+    'dry-run': { type: 'flag', describe: 'Check everything, and say what would be added' },
+    ...attributionOptions,
+  },
+  examples: [
+    'key adopt sign/session-tokens --from alias/token-signing --dry-run',
+    'key adopt sign/session-tokens --from alias/tokens-2025 --from alias/tokens-2026 --algorithm RS256',
+  ],
+  load: async () => (await import('../actions/key-adopt.ts')).adoptKeys,
+}
+
 export const keyExport: Command = {
   path: ['key', 'export'],
   describe: 'The public key of a version; or its private key, encrypted to a passphrase',

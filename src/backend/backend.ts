@@ -147,6 +147,14 @@ export interface Backend {
   /** @throws PurposeMismatchError for a signing key, before any call */
   encryption(version: VersionRecord, options?: CallOptions): Promise<EncryptionHandle>
 
+  /**
+   * Checks what a locator names as `addVersion` would before adopting it, and changes nothing; only with the capability
+   * `adopt`.
+   *
+   * @throws what addVersion would
+   */
+  checkAdoption?(algorithm: KeyAlgorithm, locator: string, options?: CallOptions): Promise<void>
+
   /** The private or secret material itself; only with the capability `export`. */
   dangerouslyExportMaterial?(version: VersionRecord, options?: CallOptions): Promise<KeyObject>
 

@@ -79,6 +79,7 @@ class GuardedBackend implements Backend {
   readonly environment: string
   readonly capabilities: Capabilities
   readonly dangerouslyExportMaterial?: (version: VersionRecord, options?: CallOptions) => Promise<KeyObject>
+  readonly checkAdoption?: (algorithm: KeyAlgorithm, locator: string, options?: CallOptions) => Promise<void>
   readonly #backend: Backend
   #closed = false
 
@@ -87,6 +88,13 @@ class GuardedBackend implements Backend {
     this.kind = backend.kind
     this.environment = backend.environment
     this.capabilities = backend.capabilities
+    const checkAdoption = backend.checkAdoption?.bind(backend)
+    if (checkAdoption) {
+      this.checkAdoption = async (algorithm, locator, options) => {
+        this.#checkOpen(options)
+        await checkAdoption({ ...algorithm }, locator, options)
+      }
+    }
     const exporter = backend.dangerouslyExportMaterial?.bind(backend)
     if (exporter) {
       this.dangerouslyExportMaterial = async (given, options) => {

@@ -73,8 +73,8 @@ export async function createKey(
   }
 }
 
-/** Symmetric keys of a cloud wrap in a way of their own: the default of whoever does not care which. */
-function usualAlgorithm({ capabilities }: Backend, purpose: Purpose): KeyAlgorithm {
+/** What a new key of a backend gets where nobody cares which: symmetric keys of a cloud wrap in a way of their own. */
+export function usualAlgorithm({ capabilities }: Backend, purpose: Purpose): KeyAlgorithm {
   const usual = defaultAlgorithm(purpose)
   const offered = capabilities[purpose]
   if (offered.some((one) => isSameAlgorithm(one, usual))) return usual

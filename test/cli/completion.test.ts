@@ -48,7 +48,7 @@ describe('the script for bash', () => {
   it('completes nouns and verbs', () => {
     expect(complete('')).toEqual([...new Set(commands.map(({ path }) => path[0]))])
     expect(complete('k')).toEqual(['key'])
-    expect(complete('key', '')).toEqual(['create', 'list', 'show', 'history', 'import', 'export'])
+    expect(complete('key', '')).toEqual(['create', 'list', 'show', 'history', 'import', 'export', 'adopt'])
     expect(complete('-e', 'production', 'key', 'c')).toEqual(['create'])
   })
 

@@ -26,6 +26,7 @@ const CASES: Readonly<
   'key history': { rest: '' },
   'key import': { rest: '' },
   'key export': { rest: '--public' },
+  'key adopt': { rest: '--from alias/x' },
   rotate: { rest: '--dry-run' },
   'version postpone': { rest: '--until 2026-06-01T12:00:00Z' },
   'version suspend': { rest: '' },

@@ -1,3 +1,4 @@
+import type { KeyAlgorithm } from '../../key/algorithm.ts'
 import type { KeyRecord, VersionEvent, VersionRecord } from '../../key/record.ts'
 import type { KeyRef, VersionRef } from '../../key/ref.ts'
 import type {
@@ -10,6 +11,7 @@ import type {
   SigningHandle,
   VersionDraft,
 } from '../backend.ts'
+import { checkForeign } from './adoption.ts'
 import { offeredAlgorithms } from './algorithms.ts'
 import type { AwsContext } from './context.ts'
 import { Creator } from './creator.ts'
@@ -65,6 +67,10 @@ export class AwsKmsBackend implements Backend {
 
   addVersion(draft: VersionDraft, options?: CallOptions): Promise<VersionRecord> {
     return this.#creator.addVersion(draft, options)
+  }
+
+  async checkAdoption(algorithm: KeyAlgorithm, locator: string, options?: CallOptions): Promise<void> {
+    await checkForeign(this.#context, algorithm, locator, options)
   }
 
   recordEvent(version: VersionRef, event: VersionEvent, options?: CallOptions): Promise<VersionRecord> {
