@@ -74,7 +74,7 @@ export class Events {
     checkEvent(event, version, key?.versions ?? [])
     if (event.type === 'restored') await this.#unschedule(cryptoKey, ref, options)
     if (event.type === 'resumed') await this.#reach(cryptoKey, 'ENABLED', options)
-    const labelled = await this.#label(ref, cryptoKey, event, options)
+    const labelled = await this.#label(ref, cryptoKey, event, key?.versions ?? [], options)
     await this.carryOut(labelled.record, options)
     return (await this.#fresh(ref, cryptoKey, options)).record
   }
@@ -89,12 +89,16 @@ export class Events {
     ref: VersionRef,
     cryptoKey: string,
     event: VersionEvent,
+    versions: readonly VersionRecord[],
     options: CallOptions | undefined,
   ): Promise<ReadVersion> {
     for (let attempt = 1; ; attempt++) {
       const current = await this.#fresh(ref, cryptoKey, options)
       if (isRecorded(event, current.record)) return current
       if (attempt > ATTEMPTS) throw contended(ref, event)
+      // What else happened meanwhile may have left no place for it.
+      const siblings = versions.map((one) => (one.ref.number === ref.number ? current.record : one))
+      checkEvent(event, current.record, siblings)
       if (attempt > 1) await this.#calls.pause(attempt - 1, options)
       if (event.type === 'destroyed') requireReleased(ref, current.key)
       const labels = labelsWith(event, current)
