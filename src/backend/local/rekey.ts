@@ -166,8 +166,8 @@ async function tryRekey(
     // A rekey that was started since has written what this one does not know.
     if (error instanceof IntegrityError && (await log.environmentLog.read()).entries > record.entries)
       return false
-    // Nothing of it may come to count: what it has made can be removed at once.
-    await log.overtake(id, now, attribution).catch(() => undefined)
+    // Nothing of it may come to count, so that what it has made can be removed at once. A store that fails is left alone.
+    if (!(error instanceof BackendError)) await log.overtake(id, now, attribution).catch(() => undefined)
     throw error
   }
 }
