@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readSchema, type StubProvider, startStubProvider } from './stub-provider.ts'
 import { type Ran, TERRAFORM } from './terraform.ts'
 
 const PROVIDERS = { 'hashicorp/aws': 'aws', 'hashicorp/google': 'google' } as const
 
-/** What needs a provider: the modules with tests of their own, and the examples. */
 const MODULES = ['aws', 'gcp']
+const EXAMPLES = ['aws/examples/minimal', 'aws/examples/accounts', 'gcp/examples/minimal']
 
 const running: StubProvider[] = []
 let reattach = ''
@@ -43,7 +43,7 @@ async function run(module: string, ...commands: readonly (readonly string[])[]):
     let last: Ran = { status: 0, stdout: '', stderr: '' }
     for (const command of commands) {
       last = await new Promise((done) => {
-        const options = { cwd: join(TERRAFORM, module), env, timeout: 50_000, maxBuffer: 2 ** 26 }
+        const options = { cwd: resolve(TERRAFORM, module), env, timeout: 50_000, maxBuffer: 2 ** 26 }
         execFile('terraform', [...command, '-no-color'], options, (error, stdout, stderr) =>
           done({ status: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
         )
@@ -65,4 +65,21 @@ describe('the modules that need a provider', () => {
       expect(Number(/(\d+) passed, 0 failed/.exec(stdout)?.[1])).toBeGreaterThan(0)
     },
   )
+
+  it.each(EXAMPLES)('%s is valid', async (example) => {
+    const { status, stdout, stderr } = await run(example, ['init', '-backend=false'], ['validate'])
+    expect(status, stdout + stderr).toBe(0)
+  })
+
+  it('would be refused for an argument that the provider does not document', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keyturn-terraform-'))
+    try {
+      writeFileSync(join(folder, 'main.tf'), 'resource "aws_kms_key" "a" {\n  key_spec = "RSA_2048"\n}\n')
+      const { status, stderr } = await run(folder, ['init', '-backend=false'], ['validate'])
+      expect(status).not.toBe(0)
+      expect(stderr).toMatch(/An argument named "key_spec" is not expected here/)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
 })
