@@ -61,15 +61,20 @@ function checkRecord(key: KeyRecord): void {
     throw new IntegrityError(where, error instanceof KeyturnError ? error.message : 'it cannot be read')
   }
   const kids = new Set<string>()
-  for (const { ref, kid, publicJwk, algorithm } of key.versions) {
+  for (const line of timelinesOf(key.versions)) {
+    const { ref, kid, publicJwk } = line.version
     if (!isSameKey(ref, key.ref))
       throw new IntegrityError(where, `${formatVersionRef(ref)} is among its versions`)
-    // A cloud shows no public key of a version that is disabled; nothing is verified with such a version either.
-    const isHidden = publicJwk === undefined && isAsymmetric(algorithm)
-    if (!isHidden && kid !== kidOf(ref, publicJwk)) {
+    if (!isHidden(line) && kid !== kidOf(ref, publicJwk)) {
       throw new IntegrityError(formatVersionRef(ref), 'the kid is not that of the version')
     }
     if (kids.has(kid)) throw new IntegrityError(where, 'two of its versions share a kid')
     kids.add(kid)
   }
+}
+
+/** A cloud may show no public key of a version that it stopped; nothing is verified with such a version either. */
+function isHidden({ version, suspended, compromised, destroyed }: Timeline): boolean {
+  const isStopped = suspended || compromised || destroyed
+  return isStopped && version.publicJwk === undefined && isAsymmetric(version.algorithm)
 }

@@ -185,6 +185,17 @@ describe('using', () => {
     await expect(wrong).rejects.toThrow('The checksum in field data_crc32c did not match')
   })
 
+  it('gives a public key as PEM, or in the format that was asked for and nowhere else', async () => {
+    const name = await create('public', {}, 'EC_SIGN_P256_SHA256')
+    const [plain] = await client.getPublicKey({ name })
+    expect(plain.pem).toMatch(/^-----BEGIN PUBLIC KEY-----/)
+    expect(plain.publicKey).toBeNull()
+    const [asked] = await client.getPublicKey({ name, publicKeyFormat: 'PEM' })
+    expect(asked.pem).toBe('')
+    expect(Buffer.from(asked.publicKey?.data ?? '').toString()).toBe(plain.pem)
+    expect(await statusOf(client.getPublicKey({ name, publicKeyFormat: 'NIST_PQC' }))).toBe(INVALID_ARGUMENT)
+  })
+
   it('decrypts only what its own key encrypted, with the same context', async () => {
     const name = await create('wrap', {}, 'GOOGLE_SYMMETRIC_ENCRYPTION')
     const other = await create('wrap-2', {}, 'GOOGLE_SYMMETRIC_ENCRYPTION')

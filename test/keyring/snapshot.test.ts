@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { IntegrityError } from '../../src/errors.ts'
-import type { KeyRecord } from '../../src/key/record.ts'
+import type { KeyRecord, VersionRecord } from '../../src/key/record.ts'
 import { Snapshot } from '../../src/keyring/snapshot.ts'
 import { keyWith, SIGN_KEY, START, versionOf } from '../key/records.ts'
 
@@ -22,6 +22,22 @@ describe('a snapshot', () => {
     for (const kid of ['', '1', '__proto__', 'production/sign/session-tokens@1']) {
       expect(snapshot.find(kid)).toBeUndefined()
     }
+  })
+
+  it('knows a stopped version by its kid where its public key is not shown, and no other', () => {
+    const hidden = (version: VersionRecord): VersionRecord => {
+      const { publicJwk: _, ...rest } = version
+      return rest
+    }
+    const key = keyWith(SIGN_KEY, { number: 1 }, { number: 2 })
+    const [first, second] = key.versions
+    if (!first || !second) throw new Error('there are two')
+    for (const type of ['suspended', 'compromised', 'destroyed'] as const) {
+      const stopped = { ...hidden(first), events: [{ type, at: ANNOUNCED }] }
+      const snapshot = new Snapshot({ ...key, versions: [stopped, second] })
+      expect(snapshot.find(first.kid)?.version).toBe(stopped)
+    }
+    expect(() => new Snapshot({ ...key, versions: [hidden(first), second] })).toThrow(IntegrityError)
   })
 
   const one = versionOf(SIGN_KEY, { number: 1 })

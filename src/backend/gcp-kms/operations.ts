@@ -13,8 +13,6 @@ type Checksum = { readonly value?: unknown } | null | undefined
 /** The members of responses that are read here. All are unknown until they are checked. */
 interface WireAnswer {
   readonly name?: unknown
-  readonly pem?: unknown
-  readonly pemCrc32c?: Checksum
   readonly publicKey?: { readonly data?: unknown; readonly crc32cChecksum?: Checksum } | null
   readonly signature?: unknown
   readonly signatureCrc32c?: Checksum
@@ -64,10 +62,7 @@ export class KmsOperations {
           gax,
         )
         requireName(answer.name, name)
-        // Before formats were introduced, the PEM stood in a field of its own, and it still does.
-        return format === 'PEM'
-          ? received(what, Buffer.from(String(answer.pem)), answer.pemCrc32c)
-          : received(what, answer.publicKey?.data, answer.publicKey?.crc32cChecksum)
+        return received(what, answer.publicKey?.data, answer.publicKey?.crc32cChecksum)
       },
       options,
     )

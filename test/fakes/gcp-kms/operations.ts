@@ -55,12 +55,16 @@ export class Operations {
     if (!['ASYMMETRIC_SIGN', 'ASYMMETRIC_DECRYPT'].includes(material.algorithm.purpose))
       throw invalid(`${name} has no public key.`)
     const isPostQuantum = material.algorithm.family === 'ml-dsa'
-    if (isPostQuantum !== (publicKeyFormat === 'NIST_PQC'))
+    if (publicKeyFormat === 'PUBLIC_KEY_FORMAT_UNSPECIFIED') {
+      if (isPostQuantum) throw invalid(`A format must be given for the public key of ${name}.`)
+      const pem = material.publicPem()
+      return { name, algorithm, publicKeyFormat: 'PEM', pem, pemCrc32c: checksummed(Buffer.from(pem)) }
+    }
+    if (publicKeyFormat !== (isPostQuantum ? 'NIST_PQC' : 'PEM'))
       throw invalid(`The public key of ${name} has no format ${publicKeyFormat}.`)
-    const bytes = isPostQuantum ? material.publicBytes() : Buffer.from(material.publicPem())
-    const publicKey = { data: bytes, crc32cChecksum: checksummed(bytes) }
-    const pem = isPostQuantum ? {} : { pem: bytes.toString(), pemCrc32c: checksummed(bytes) }
-    return { name, algorithm, publicKeyFormat, publicKey, ...pem }
+    // Once a format is asked for, the key comes in a field of its own, and not as `pem`.
+    const data = isPostQuantum ? material.publicBytes() : Buffer.from(material.publicPem())
+    return { name, algorithm, publicKeyFormat, publicKey: { data, crc32cChecksum: checksummed(data) } }
   }
 
   asymmetricSign({ name, digest, digestCrc32c, data, dataCrc32c }: SignRequest): object {
