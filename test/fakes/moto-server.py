@@ -2,7 +2,10 @@
 
 import sys
 
+import moto_digest
 from moto.server import ThreadedMotoServer
+
+moto_digest.install()
 
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()

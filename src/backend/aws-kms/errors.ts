@@ -129,7 +129,10 @@ function factsOf(error: unknown): Facts {
   }
 }
 
-/** A parser quotes what it cannot read, and the SDK hangs the reply on its error: that may hold a data key in the clear. */
+/**
+ * The SDK hangs the whole exchange on an error, credentials of the request and keys of the reply included, and a parser quotes
+ * what it cannot read. The cause is what is left without that.
+ */
 function withoutBody(error: unknown): unknown {
   if (!(error instanceof Error)) return new Error('something that is no error was thrown')
   if (error instanceof SyntaxError || error instanceof TypeError) {
@@ -137,5 +140,7 @@ function withoutBody(error: unknown): unknown {
     bare.name = error.name
     return bare
   }
-  return error
+  const { $response, ...kept } = Object.getOwnPropertyDescriptors(error) as PropertyDescriptorMap
+  // It cannot be deleted, so this is the error once more: of the same class, with the same stack.
+  return $response?.value ? Object.create(Object.getPrototypeOf(error), kept) : error
 }

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { DescribeKeyCommand, KMSClient, KMSServiceException } from '@aws-sdk/client-kms'
 import { mockClient } from 'aws-sdk-client-mock'
 import { describe, expect, it } from 'vitest'
 import { openAwsKmsBackend } from '../../../src/backend/aws-kms/index.ts'
 import { BackendError } from '../../../src/errors.ts'
+import { withAws } from './support.ts'
 
 const ref = { environment: 'production', purpose: 'sign', name: 'session-tokens' } as const
 
@@ -73,5 +76,29 @@ describe('what the SDK throws becomes a BackendError', () => {
     const error = await failureFor(thrown)
     expect(error.code).toBe('denied')
     expect(error.message).toContain('Give credentials')
+  })
+
+  it('without the credentials of the request', async () => {
+    await withAws(async ({ server }) => {
+      const { endpoint, region } = server
+      const sessionToken = randomBytes(24).toString('hex')
+      const credentials = { ...server.credentials, sessionToken }
+      const client = new KMSClient({ endpoint, region, credentials, maxAttempts: 1 })
+      server.setPolicy(() => false)
+      const backend = await openAwsKmsBackend({ kind: 'aws-kms', client }, 'production')
+      const error: unknown = await backend.readKey(ref).catch((one: unknown) => one)
+      expect(error).toBeInstanceOf(BackendError)
+      const cause = error instanceof Error ? error.cause : undefined
+      expect(cause).toBeInstanceOf(KMSServiceException)
+      const shown = inspect(error, {
+        depth: 20,
+        showHidden: true,
+        maxStringLength: null,
+        maxArrayLength: null,
+      })
+      expect(shown).not.toContain(sessionToken)
+      expect(shown).not.toContain(server.credentials.secretAccessKey)
+      client.destroy()
+    })
   })
 })

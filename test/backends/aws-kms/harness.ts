@@ -108,11 +108,11 @@ export function awsEdits(kms: KMSClient): readonly StoredEdit[] {
     ),
     edit('enabled and the tag removed', async ({ material }) => {
       await kms.send(new UntagResourceCommand({ KeyId: material.id, TagKeys: ['keyturn-suspended'] }))
-      await kms.send(new EnableKeyCommand({ KeyId: material.id }))
-      await kms.send(new DisableKeyCommand({ KeyId: material.id }))
+      await kms.send(new EnableKeyCommand({ KeyId: keyIdOf(material.id) }))
+      await kms.send(new DisableKeyCommand({ KeyId: keyIdOf(material.id) }))
     }),
     edit('deletion scheduled by hand', ({ material }) =>
-      kms.send(new ScheduleKeyDeletionCommand({ KeyId: material.id, PendingWindowInDays: 7 })),
+      kms.send(new ScheduleKeyDeletionCommand({ KeyId: keyIdOf(material.id), PendingWindowInDays: 7 })),
     ),
     edit('moved', async ({ ref, algorithm }) => {
       const TargetKeyId = keyIdOf(await createForeign(kms, algorithm))

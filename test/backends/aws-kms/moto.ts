@@ -10,7 +10,10 @@ export interface MotoAddress {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
-/** What moto has of the algorithms of AWS KMS: neither Ed25519 nor ML-DSA. */
+/**
+ * What moto has of the algorithms of AWS KMS: neither Ed25519 nor ML-DSA, no decryption with RSA, and RSASSA-PSS only with
+ * another salt than RFC 7518 has.
+ */
 const OFFERED: readonly (SignAlg | EncryptAlg)[] = [
   'ES256',
   'ES384',
@@ -18,13 +21,9 @@ const OFFERED: readonly (SignAlg | EncryptAlg)[] = [
   'RS256',
   'RS384',
   'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
   'HS256',
   'HS384',
   'HS512',
-  'RSA-OAEP-256',
   'urn:keyturn:kms-wrap',
 ]
 

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+
+const HOOK = `
+  import { register } from 'node:module'
+  const hook = "export async function resolve(name, context, next) {" +
+    " if (name.startsWith('@aws-sdk/')) throw new Error('loaded ' + name); return next(name, context) }"
+  register('data:text/javascript,' + encodeURIComponent(hook))
+`
+
+/** What a process prints in which loading any package of the AWS SDK is an error. */
+function run(program: string): string {
+  const args = ['--input-type=module', '--eval', `${HOOK}\n${program}`]
+  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim()
+}
+
+describe('the AWS SDK', () => {
+  it('is not loaded by a process that uses the local backend', () => {
+    const program = `
+      const keyturn = await import('./dist/src/index.js')
+      await import('./dist/src/backend/aws-kms/index.js')
+      const { createLocalEnvironment } = await keyturn.loadLocalBackend()
+      const error = await keyturn.openBackend({ kind: 'local', store: '/nowhere' }, 'production').catch((e) => e)
+      console.log(typeof createLocalEnvironment, error.code)
+    `
+    expect(run(program)).toBe('function configuration')
+  })
+
+  it('is loaded once the AWS KMS backend opens', () => {
+    const program = `
+      const { openBackend } = await import('./dist/src/index.js')
+      const error = await openBackend({ kind: 'aws-kms' }, 'production').catch((e) => e)
+      console.log(error.message)
+    `
+    expect(run(program)).toBe('loaded @aws-sdk/client-kms')
+  })
+})
