@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../backends/gcp-kms.ts'
 import { type FakeKms, startFakeKms } from './gcp-kms/server.ts'
@@ -49,6 +51,14 @@ const statusOf = (call: Promise<unknown>): Promise<unknown> =>
   )
 
 const [INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION] = [3, 5, 6, 9]
+
+it('is spoken to by the SDK that is under test', () => {
+  const require = createRequire(import.meta.url)
+  const path = process.env.KEYTURN_GCP_KMS ?? require.resolve('@google-cloud/kms')
+  expect(client).toBeInstanceOf(require(path).KeyManagementServiceClient)
+  const { version } = require(join(dirname(path), '../../package.json'))
+  expect(version).toMatch(process.env.KEYTURN_GCP_KMS === undefined ? /^5\./ : /^6\./)
+})
 
 describe('creating', () => {
   it('gives a name once, and keeps a deleted one', async () => {

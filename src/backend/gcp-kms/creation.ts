@@ -3,6 +3,7 @@ import type { VersionRecord } from '../../key/record.ts'
 import { formatVersionRef, type VersionRef } from '../../key/ref.ts'
 import { formatTags } from '../../key/tags.ts'
 import type { CallOptions, VersionDraft } from '../backend.ts'
+import { checkCall } from '../guard.ts'
 import { nativeAlgorithmOf, nativePurposeOf } from './algorithms.ts'
 import type { Calls } from './calls.ts'
 import type { Settings } from './config.ts'
@@ -100,10 +101,9 @@ export class Creation {
   ): Promise<void> {
     try {
       await this.#generated(ref, key, options)
-    } catch (error) {
+    } catch {
       // Reading says what is wrong with it; here somebody only has to know that the number is taken.
-      if (!(error instanceof BackendError) || error.code === 'denied') return
-      if (options?.deadline !== undefined && Date.now() >= options.deadline) throw error
+      checkCall(options)
     }
   }
 

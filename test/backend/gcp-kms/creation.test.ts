@@ -93,6 +93,23 @@ describe('generating the material', () => {
     await expect.poll(async () => (await backend.readKey(KEY))?.versions.length).toBe(1)
   })
 
+  it('is waited for by who lost the race too, until he gives up', async () => {
+    cloud.kms.store.generationMilliseconds = 60_000
+    const draft = draftFor('production/sign/session-tokens@1')
+    const [winner, loser] = [await cloud.open(), await cloud.open()]
+    const adding = winner.addVersion(draft)
+    while (!cloud.kms.store.keys.has(cloud.nameOf('sign_session-tokens_v1'))) await new Promise(setImmediate)
+    const controller = new AbortController()
+    const reason = new Error('nobody waits any more')
+    const losing = loser.addVersion(draft, { signal: controller.signal })
+    const waiting = loser.addVersion(draft)
+    controller.abort(reason)
+    await expect(losing).rejects.toBe(reason)
+    cloud.kms.store.elapse(60_000)
+    await expect(waiting).rejects.toThrow(VersionConflictError)
+    expect((await loser.readKey(KEY))?.versions).toEqual([await adding])
+  })
+
   it('may fail: then the number is used up, counts as cancelled, and the next version works', async () => {
     const backend = await cloud.open()
     await backend.addVersion(draftFor('production/sign/session-tokens@1'))
