@@ -13,7 +13,13 @@ export function printable(text: string): string {
 
 /** JSON in which every invisible character is escaped. It is still the same JSON. */
 export function printableJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent)
+  return printableJsonText(JSON.stringify(value, null, indent))
+}
+
+/** Lines of JSON in which every invisible character is escaped. */
+export function printableJsonText(text: string): string {
+  if (/^[\n -~]*$/.test(text)) return text
+  return text
     .split('\n')
     .map((line) => line.replace(INVISIBLE, escapeUtf16))
     .join('\n')

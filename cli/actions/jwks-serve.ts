@@ -36,9 +36,7 @@ export const serveJwks: Action = async (context, args) => {
       publisher,
       ...address,
       ...(issuer === undefined ? {} : { issuer }),
-      ...(args.text('access-log') === 'off'
-        ? {}
-        : { onRequest: (request) => log.write('request', { ...request }) }),
+      ...(args.text('access-log') === 'off' ? {} : { onRequest: (request) => log.write('request', request) }),
     })
     await context.note(
       `Serving the public keys of ${environment} at ${server.url}. Ctrl-C or SIGTERM stops it.`,

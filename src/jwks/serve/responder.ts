@@ -27,12 +27,21 @@ export interface JwksHandlerOptions {
 const KEY_PATH = /^\/keys\/([a-z][a-z0-9-]{0,40})\/jwks\.json$/
 const RETRY_SECONDS = 30
 
+/** Which document a path names. */
+interface Route {
+  /** Of a key; undefined for the environment. */
+  readonly name: string | undefined
+  readonly isDiscovery: boolean
+}
+
 /** Answers requests, whoever received them and however the answers are sent. */
 export class Responder {
   readonly #publisher: JwksPublisher
   readonly #issuer: string | undefined
   readonly #hasMonitoring: boolean
   readonly #requests = new Map<number, number>()
+  /** Targets that were served before: there are as many as documents. */
+  readonly #known = new Map<string, Route>()
   /** What was made of each document, for as long as the document is the one that is served. */
   readonly #documents = new WeakMap<ServedDocument, Cacheable>()
   readonly #discoveries = new WeakMap<ServedDocument, Cacheable>()
@@ -52,7 +61,8 @@ export class Responder {
 
   /** Undefined for a path that somebody else may answer. */
   respond(method: string, target: string, ifNoneMatch: string | undefined): Reply | undefined {
-    const reply = this.#answer(method, pathOf(target), ifNoneMatch)
+    const route = this.#known.get(target)
+    const reply = route ? this.#serve(method, route, ifNoneMatch) : this.#answer(method, target, ifNoneMatch)
     if (reply) this.count(reply)
     return reply
   }
@@ -61,28 +71,34 @@ export class Responder {
     this.#requests.set(status, (this.#requests.get(status) ?? 0) + 1)
   }
 
-  #answer(method: string, path: string, ifNoneMatch: string | undefined): Reply | undefined {
-    const isRead = method === 'GET' || method === 'HEAD'
+  #answer(method: string, target: string, ifNoneMatch: string | undefined): Reply | undefined {
+    const path = pathOf(target)
     const reply = this.#hasMonitoring ? this.#monitor(path) : undefined
-    if (reply) return isRead ? reply : methodNotAllowed
-    if (!this.#isDocument(path)) return undefined
-    if (method === 'OPTIONS') return preflight
-    if (!isRead) return methodNotAllowed
-    const found = this.#find(path)
-    if ('message' in found) return refused(found)
-    return isKnownTo(ifNoneMatch, found.etag) ? found.notModified : found.full
+    if (reply) return isRead(method) ? reply : methodNotAllowed
+    const route = this.#routeOf(path)
+    if (!route) return undefined
+    const served = this.#serve(method, route, ifNoneMatch)
+    // With a query or a host it is another target: there is no end to those.
+    if (served.status === 200 && path === target) this.#known.set(target, route)
+    return served
   }
 
-  #isDocument(path: string): boolean {
-    if (path === '/.well-known/jwks.json') return true
-    return KEY_PATH.test(path) || (path === '/.well-known/openid-configuration' && this.#issuer !== undefined)
-  }
-
-  #find(path: string): Cacheable | Refusal {
+  #routeOf(path: string): Route | undefined {
+    if (path === '/.well-known/jwks.json') return { name: undefined, isDiscovery: false }
+    if (path === '/.well-known/openid-configuration' && this.#issuer !== undefined) {
+      return { name: undefined, isDiscovery: true }
+    }
     const [, name] = KEY_PATH.exec(path) ?? []
-    const found = this.#publisher.find(name)
-    if (found.status !== 'served') return found
-    return path === '/.well-known/openid-configuration' ? this.#discoveryOf(found) : this.#documentOf(found)
+    return name === undefined ? undefined : { name, isDiscovery: false }
+  }
+
+  #serve(method: string, route: Route, ifNoneMatch: string | undefined): Reply {
+    if (method === 'OPTIONS') return preflight
+    if (!isRead(method)) return methodNotAllowed
+    const found = this.#publisher.find(route.name)
+    if (found.status !== 'served') return refused(found)
+    const { full, notModified, etag } = route.isDiscovery ? this.#discoveryOf(found) : this.#documentOf(found)
+    return isKnownTo(ifNoneMatch, etag) ? notModified : full
   }
 
   #documentOf(document: ServedDocument): Cacheable {
@@ -124,6 +140,10 @@ export class Responder {
 
 /** Where nothing has an answer. */
 export const notFound: Reply = failed(404, 'not-found', 'there is nothing at this path')
+
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
 
 function refused({ status, message }: Refusal): Reply {
   if (status === 'not-found') return failed(404, status, message)

@@ -100,7 +100,6 @@ class RunningServer {
     this.#server = createServer({ ...LIMITS }, (request, response) => this.#handle(request, response))
     this.#server.maxHeadersCount = MAX_HEADERS
     this.#server.maxConnections = MAX_CONNECTIONS
-    this.#server.setTimeout(SILENCE_MS)
   }
 
   listen(host: string, port: number): Promise<JwksServer> {
@@ -127,6 +126,8 @@ class RunningServer {
     // What a client sends along has no meaning here, and is not waited for.
     if (this.#stopping || hasBody(request)) response.shouldKeepAlive = false
     send(response, reply)
+    // Nearly always the answer is on its way by now. A timer for each would cost as much as the rest.
+    if (request.socket.writableLength > 0) response.setTimeout(SILENCE_MS, () => request.socket.destroy())
     this.#onRequest?.(describe(request, reply))
   }
 
