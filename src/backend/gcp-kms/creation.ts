@@ -8,7 +8,7 @@ import { nativeAlgorithmOf, nativePurposeOf } from './algorithms.ts'
 import type { Calls } from './calls.ts'
 import type { Settings } from './config.ts'
 import { isBackendError } from './errors.ts'
-import { newCreationLabel, sortLabels } from './labels.ts'
+import { creationOf, newCreationLabel } from './labels.ts'
 import { cryptoKeyNameOf, idPrefixOf } from './names.ts'
 import type { KeyReader } from './reader.ts'
 import type { CryptoKey, KmsService } from './service.ts'
@@ -83,7 +83,7 @@ export class Creation {
     const found = await this.#service.getCryptoKey(name, options).catch((second: unknown) => {
       throw isTaken ? second : error
     })
-    if (found && sortLabels(found.labels).creation === creation) return found
+    if (found && creationOf(found.labels) === creation) return found
     if (!found && !isTaken) throw error
     if (!found) throw retired(ref, name, error)
     await this.#untilWinnerIsReadable(ref, found, options)

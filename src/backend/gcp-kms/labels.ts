@@ -13,19 +13,22 @@ const THUMBPRINT_BYTES = 32
 /** The labels of a crypto key, told apart: those that every cloud has as tags, and those that only this one needs. */
 export interface SortedLabels {
   readonly tags: Tags
-  readonly creation?: string
   /** RFC 7638, base64url. */
   readonly thumbprint?: string
 }
 
 /** @throws InvalidInputError */
 export function sortLabels(labels: Tags): SortedLabels {
-  const { [CREATION]: creation, [THUMBPRINT]: thumbprint, ...tags } = labels
+  const { [CREATION]: _, [THUMBPRINT]: thumbprint, ...tags } = labels
   return {
     tags,
-    ...(creation === undefined ? {} : { creation }),
     ...(thumbprint === undefined ? {} : { thumbprint: parseThumbprint(thumbprint) }),
   }
+}
+
+/** Whose creation a crypto key is, whatever else is wrong with its labels. */
+export function creationOf(labels: Tags): string | undefined {
+  return labels[CREATION]
 }
 
 /** A mark that nobody else makes, for one creation. */

@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { ENCRYPT, nativeAlgorithmOf, nativePurposeOf, SIGN } from '../../../src/backend/gcp-kms/algorithms.ts'
 import { checkConfig, type GcpKmsBackendConfig } from '../../../src/backend/gcp-kms/config.ts'
 import { crc32c } from '../../../src/backend/gcp-kms/crc32c.ts'
-import { newCreationLabel, sortLabels, thumbprintLabel } from '../../../src/backend/gcp-kms/labels.ts'
+import {
+  creationOf,
+  newCreationLabel,
+  sortLabels,
+  thumbprintLabel,
+} from '../../../src/backend/gcp-kms/labels.ts'
 import { cryptoKeyNameOf, keyRingNameOf, parseCryptoKeyName } from '../../../src/backend/gcp-kms/names.ts'
 import { openBackend } from '../../../src/backend/open.ts'
 import { ConfigurationError, InvalidInputError } from '../../../src/errors.ts'
@@ -86,7 +91,8 @@ describe('labels', () => {
 
   it('mark each creation differently', () => {
     const one = newCreationLabel()
-    expect(sortLabels(one.labels)).toEqual({ tags: {}, creation: one.creation })
+    expect(creationOf(one.labels)).toBe(one.creation)
+    expect(sortLabels(one.labels)).toEqual({ tags: {} })
     expect(newCreationLabel().creation).not.toBe(one.creation)
   })
 })
