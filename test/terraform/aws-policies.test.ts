@@ -149,6 +149,15 @@ describe('the policies of the roles', () => {
     ).toBe(false)
   })
 
+  it('describe a key whose tags are not seen yet, of their own purpose, and use none', () => {
+    const describing = onKey('DescribeKey')
+    expect(roleMay('signer', describing, { ...SIGN, tagsUnseen: true })).toBe(true)
+    expect(roleMay('signer', describing, { ...ENCRYPT, tagsUnseen: true })).toBe(false)
+    for (const action of ['Sign', 'GetPublicKey', 'DisableKey', 'Decrypt'])
+      for (const role of ['signer', 'publisher', 'decrypter'] as const)
+        expect(roleMay(role, onKey(action), { ...SIGN, tagsUnseen: true }), `${role} ${action}`).toBe(false)
+  })
+
   it('use no compromised key, but to rewrap what it encrypted', () => {
     expect(roleMay('signer', onKey('Sign'), { ...SIGN, compromised: true })).toBe(false)
     const mac = { ...SIGN, kind: 'symmetric', compromised: true } as const

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { kmsAlgorithmOf } from '../../src/backend/aws-kms/algorithms.ts'
+import { nativeAlgorithmOf, nativePurposeOf } from '../../src/backend/gcp-kms/algorithms.ts'
 import {
   DEFAULT_MODULUS_BITS,
   ENCRYPT_ALGS,
@@ -192,6 +194,31 @@ describe('the contract', () => {
     expect(verdicts.filter(({ terraform, keyturn }) => terraform !== keyturn)).toEqual([])
     expect(refused.size).toBeGreaterThan(200)
     expect(refused.size).toBeLessThan(cases.length - 100)
+  })
+
+  it('calls each algorithm what the backends call it, and has those that they have', () => {
+    const variables = {
+      backend: 'aws-kms',
+      environment: 'production',
+      created_at: formatInstant(0),
+      keys: {},
+    }
+    const { aws, gcp } = evaluate(
+      CONTRACT,
+      variables,
+      '{ aws = local.aws_specs, gcp = local.gcp_algorithms }',
+    ) as {
+      aws: Readonly<Record<string, unknown>>
+      gcp: Readonly<Record<string, unknown>>
+    }
+    for (const { algorithm } of cloudAlgorithms) {
+      const { alg, modulusBits } = algorithm
+      const name = modulusBits === undefined ? alg : `${alg} ${modulusBits}`
+      const inAws = kmsAlgorithmOf(algorithm)
+      expect(aws[name], name).toEqual(inAws && { key_spec: inAws.spec, key_usage: inAws.usage })
+      const inGcp = nativeAlgorithmOf(algorithm)
+      expect(gcp[name], name).toEqual(inGcp && { purpose: nativePurposeOf(algorithm), algorithm: inGcp })
+    }
   })
 
   it('names every tag that Keyturn writes, and no other', () => {

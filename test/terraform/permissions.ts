@@ -15,6 +15,8 @@ export interface Subject {
   readonly name: string
   readonly kind: 'asymmetric' | 'symmetric'
   readonly compromised?: boolean
+  /** AWS takes minutes until tags authorise. */
+  readonly tagsUnseen?: boolean
 }
 
 /** One thing that somebody might do, and the requests that AWS checks for it: all must be allowed. */
@@ -59,7 +61,8 @@ const SPECS = {
 
 export function contextOf(subject: Subject, more: RequestContext = {}): RequestContext {
   const [spec, usage] = SPECS[subject.purpose][subject.kind]
-  const tags = Object.entries(tagsOf(subject)).map(([tag, value]) => [`aws:ResourceTag/${tag}`, value])
+  const seen = subject.tagsUnseen ? {} : tagsOf(subject)
+  const tags = Object.entries(seen).map(([tag, value]) => [`aws:ResourceTag/${tag}`, value])
   return { ...Object.fromEntries(tags), 'kms:KeySpec': spec, 'kms:KeyUsage': usage, ...more }
 }
 

@@ -31,13 +31,9 @@ const KEYS = {
   uploads: { purpose: 'encrypt', algorithm: 'RSA-OAEP-256' },
 }
 
-// moto 5 signs the digest of a digest ("MessageType DIGEST is not yet implemented"), so no token of its verifies.
-const SERVERS = [
-  { name: 'moto', start: startMoto, signsDigests: false },
-  { name: 'the server of these tests', start: startFakeKms, signsDigests: true },
-]
+const SERVERS = { moto: startMoto, 'the server of these tests': startFakeKms }
 
-describe.each(SERVERS)('keys that Terraform declares, on $name', ({ start, signsDigests }) => {
+describe.each(Object.entries(SERVERS))('keys that Terraform declares, on %s', (_, start) => {
   let server: Awaited<ReturnType<typeof start>>
   let world: World
 
@@ -67,14 +63,11 @@ describe.each(SERVERS)('keys that Terraform declares, on $name', ({ start, signs
     )
   })
 
-  it('sign, encrypt and decrypt a minute later', async () => {
+  it('sign, verify, encrypt and decrypt a minute later', async () => {
     world.now += 60
     const claims = 'session-tokens -e production --claims \'{"sub":"user_1"}\' --audience api --expires-in 5m'
     const token = (await world.done(`token sign ${claims}`)).stdout
-    const verified = await world.keyturn('token verify session-tokens -e production --audience api', {
-      stdin: token,
-    })
-    expect(verified.code).toBe(signsDigests ? 0 : 9)
+    await world.done('token verify session-tokens -e production --audience api', { stdin: token })
     const sealed = (await world.done('data encrypt customer-data -e production', { stdin: 'hello' })).stdout
     const opened = await world.done('data decrypt customer-data -e production', { stdin: sealed })
     expect(opened.stdout).toBe('hello')

@@ -2,14 +2,24 @@
 locals {
   read_actions = ["kms:DescribeKey", "kms:GetPublicKey", "kms:ListResourceTags"]
 
+  # A key whose tags are not seen yet can be described, so that it is told from a forbidden one; its public key waits.
   reads = {
-    for purpose in ["sign", "encrypt"] : purpose => {
-      Sid       = purpose == "sign" ? "ReadSigningKeys" : "ReadEncryptionKeys"
-      Effect    = "Allow"
-      Action    = local.read_actions
-      Resource  = [local.any_key]
-      Condition = { StringEquals = local.own[purpose] }
-    }
+    for purpose in ["sign", "encrypt"] : purpose => [
+      {
+        Sid       = purpose == "sign" ? "DescribeSigningKeys" : "DescribeEncryptionKeys"
+        Effect    = "Allow"
+        Action    = ["kms:DescribeKey", "kms:ListResourceTags"]
+        Resource  = [local.any_key]
+        Condition = { StringEqualsIfExists = local.own[purpose] }
+      },
+      {
+        Sid       = purpose == "sign" ? "ReadSigningKeys" : "ReadEncryptionKeys"
+        Effect    = "Allow"
+        Action    = ["kms:GetPublicKey"]
+        Resource  = [local.any_key]
+        Condition = { StringEquals = local.own[purpose] }
+      },
+    ]
   }
 
   # AWS lists aliases of the whole account or of none: names, and nothing that a key protects.
@@ -27,7 +37,7 @@ locals {
     Resource = local.version_aliases
   }
 
-  signer = [
+  signer = concat([
     {
       Sid      = "Sign"
       Effect   = "Allow"
@@ -38,10 +48,9 @@ locals {
         Null         = local.not_compromised
       }
     },
-    local.reads.sign,
-  ]
+  ], local.reads.sign)
 
-  verifier = [
+  verifier = concat([
     {
       Sid      = "VerifyMac"
       Effect   = "Allow"
@@ -52,10 +61,9 @@ locals {
         Null         = local.not_compromised
       }
     },
-    local.reads.sign,
-  ]
+  ], local.reads.sign)
 
-  encrypter = [
+  encrypter = concat([
     {
       Sid      = "MakeDataKeys"
       Effect   = "Allow"
@@ -67,11 +75,10 @@ locals {
         "ForAllValues:StringEquals" = { "kms:EncryptionContextKeys" = local.context_keys }
       }
     },
-    local.reads.encrypt,
-  ]
+  ], local.reads.encrypt)
 
   # A compromised key still decrypts, so that its data can be wrapped anew.
-  decrypter = [
+  decrypter = concat([
     {
       Sid      = "UnwrapDataKeys"
       Effect   = "Allow"
@@ -93,10 +100,9 @@ locals {
         StringLike   = { "kms:KeySpec" = ["RSA_*"] }
       }
     },
-    local.reads.encrypt,
-  ]
+  ], local.reads.encrypt)
 
-  publisher = [local.reads.sign, local.list_aliases]
+  publisher = concat(local.reads.sign, [local.list_aliases])
 
   manage_reads = {
     Sid       = "ReadKeys"
