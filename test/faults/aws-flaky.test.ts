@@ -30,7 +30,7 @@ const FAULTS: readonly Fault[] = [
 ]
 const SILENCES: readonly Fault[] = FULL ? ['hang', 'lost-hang'] : []
 // How long a read looks again when what it saw does not agree: somebody may be in the middle of a change.
-const SETTLE_MS = FULL ? 1_000 : 200
+const SETTLE_MS = 200
 
 const stops: (() => Promise<void>)[] = []
 
