@@ -83,7 +83,7 @@ export class Flaky implements FlakyFigures {
 
   async #attempt(backend: Backend): Promise<void> {
     const index = Math.floor(this.#options.random() * this.#options.keys)
-    const kind = this.#known.has(nameOf(index)) ? this.#draw() : 'create'
+    const kind = this.#known.has(nameOf(index)) ? this.#draw() : this.#drawForUnknown()
     try {
       await this.#operate(backend, kind, index)
       this.completed++
@@ -110,6 +110,11 @@ export class Flaky implements FlakyFigures {
       if (left < 0) return kind
     }
     return 'use'
+  }
+
+  /** Its creation may have succeeded without an answer: only looking tells. */
+  #drawForUnknown(): Kind {
+    return this.#options.random() < 0.5 ? 'create' : 'read'
   }
 
   async #operate(backend: Backend, kind: Kind, index: number): Promise<void> {
