@@ -1,4 +1,4 @@
-import { createJwksVerifier, formatKeyRef, formatVersionRef } from '../../src/index.ts'
+import { createJwksVerifier, fetchLiveJwks, formatKeyRef, formatVersionRef } from '../../src/index.ts'
 import { lookUpPublic } from '../access.ts'
 import type { Arguments } from '../arguments.ts'
 import { audienceOf, expiresInOf, readClaims } from '../claims.ts'
@@ -64,21 +64,23 @@ export const verifyToken: Action = async (context, args) => {
 async function verifyWithDocument(context: Context, args: Arguments): Promise<undefined> {
   const source = args.required('jwks')
   if (args.text('key') !== undefined) throw usageError('a key and --jwks are both given', 'Give one of them')
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) {
-    throw usageError(
-      'this version of keyturn does not fetch a JWKS',
-      'Download it, and give the file to --jwks',
-    )
-  }
   const issuer = args.text('issuer') ?? variable(context.io, 'KEYTURN_ISSUER')
   if (issuer === undefined) throw usageError('--jwks does not say whose tokens to accept', 'Add --issuer')
-  const jwks = (await readFile(context, source, MAX_JWKS_BYTES)).toString('utf8')
+  const jwks = await readDocument(context, source)
   const { audience = [] } = audienceOf(args)
   const clock = { now: context.io.now }
   const verifier = createJwksVerifier({ jwks, issuer, audience, ...typOf(args), clock })
   const { claims, header, key } = await verifier.verifyJwt(await readToken(context, args))
   await present(context, claims, `${key.kid} of ${source}`, { header, key })
   return undefined
+}
+
+async function readDocument(context: Context, source: string): Promise<string> {
+  const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(source)
+  const bytes = isUrl
+    ? (await fetchLiveJwks(source, context.call)).body
+    : await readFile(context, source, MAX_JWKS_BYTES)
+  return Buffer.from(bytes).toString('utf8')
 }
 
 async function present(

@@ -52,7 +52,7 @@ export const tokenVerify: Command = {
     jwks: {
       type: 'text',
       value: 'file',
-      describe: 'Verify with this JWKS in place of a key; needs --issuer',
+      describe: 'Verify with the JWKS of this file or URL in place of a key; needs --issuer',
     },
     typ: { type: 'text', describe: 'The typ that the token must have (default: JWT)' },
     ...inOption,

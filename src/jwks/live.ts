@@ -1,65 +1,48 @@
 import type { CallOptions } from '../backend/backend.ts'
-import { BackendError, InvalidInputError } from '../errors.ts'
-import { quote } from '../key/ref.ts'
+import { BackendError } from '../errors.ts'
 import type { LiveJwks } from './check.ts'
-import { isLoopback, parseUrl } from './url.ts'
+import { nameOf, parseJwksUrl, readBody } from './remote/fetch.ts'
 
 const TIMEOUT_MILLISECONDS = 10_000
-const MAX_BYTES = 1024 * 1024
 
 /**
- * Fetches a published JWKS as a strict consumer does: over HTTPS but for this machine, no redirects, bounded in time and size.
+ * Fetches a published JWKS as a strict consumer does, over HTTPS but for this machine, without redirects, bounded in time and
+ * size; but whatever the server says of it, so that checkJwks can tell what is wrong.
  *
  * @throws InvalidInputError for a URL that is not fetched
  * @throws BackendError when it cannot be fetched
  */
-export async function fetchLiveJwks(url: string, options: CallOptions = {}): Promise<LiveJwks> {
-  const address = addressOf(url)
+export async function fetchLiveJwks(given: string, options: CallOptions = {}): Promise<LiveJwks> {
+  const url = parseJwksUrl(given)
   const limits = [AbortSignal.timeout(TIMEOUT_MILLISECONDS), ...(options.signal ? [options.signal] : [])]
   try {
-    const response = await fetch(address, {
+    const response = await fetch(url, {
       redirect: 'manual',
+      credentials: 'omit',
       signal: AbortSignal.any(limits),
       headers: { accept: 'application/jwk-set+json, application/json' },
     })
     if (response.status !== 200) {
       await response.body?.cancel()
-      throw new BackendError('unavailable', `${url} answers with ${response.status}`, {
-        advice:
-          response.status >= 300 && response.status < 400
-            ? 'Name the place that it leads to: strict consumers follow no redirect'
-            : 'See what serves it',
-      })
+      throw refusal(url, response.status)
     }
-    return { body: await bodyOf(response, url), headers: Object.fromEntries(response.headers) }
+    return { body: await readBody(response, url), headers: Object.fromEntries(response.headers) }
   } catch (error) {
     options.signal?.throwIfAborted()
-    if (error instanceof BackendError) throw error
+    // It is the document that is not to be had, and nothing that the caller asked for in the wrong way.
+    if (error instanceof BackendError) throw new BackendError('unavailable', error.message, { cause: error })
     const isLate = error instanceof Error && error.name === 'TimeoutError'
-    throw new BackendError(isLate ? 'timeout' : 'unavailable', `${url} cannot be fetched`, { cause: error })
-  }
-}
-
-function addressOf(url: string): URL {
-  const address = parseUrl(url)
-  if (!address || !['https:', 'http:'].includes(address.protocol)) {
-    throw new InvalidInputError(`${quote(url)} is not a URL of a JWKS`, { advice: 'Give an https:// URL' })
-  }
-  if (address.protocol === 'http:' && !isLoopback(address.hostname)) {
-    throw new InvalidInputError(`${url} is not HTTPS: anybody on the way could put keys into it`, {
-      advice: 'Serve it over HTTPS',
+    throw new BackendError(isLate ? 'timeout' : 'unavailable', `${nameOf(url)} cannot be fetched`, {
+      cause: error,
     })
   }
-  return address
 }
 
-async function bodyOf(response: Response, url: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > MAX_BYTES) throw new BackendError('unavailable', `${url} is longer than ${MAX_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+function refusal(url: URL, status: number): BackendError {
+  const isRedirect = status >= 300 && status < 400
+  return new BackendError('unavailable', `${nameOf(url)} answers with ${status}`, {
+    advice: isRedirect
+      ? 'Name the place that it leads to: strict consumers follow no redirect'
+      : 'See what serves it',
+  })
 }

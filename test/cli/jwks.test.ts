@@ -68,13 +68,24 @@ describe('keyturn jwks check', () => {
 
   it('does not fetch over plain HTTP from elsewhere', async () => {
     const outcome = await world.keyturn('jwks check http://auth.example.com/jwks.json -e production')
-    expect([outcome.code, outcome.stderr]).toEqual([2, expect.stringContaining('is not HTTPS')])
+    expect([outcome.code, outcome.stderr]).toEqual([2, expect.stringContaining('is not fetched over http')])
   })
 
   it('reads no document without end', async () => {
     served.body = ' '.repeat(2 * 1024 * 1024)
     const outcome = await world.keyturn(check())
-    expect([outcome.code, outcome.stderr]).toEqual([7, expect.stringContaining('is longer than')])
+    expect([outcome.code, outcome.stderr]).toEqual([7, expect.stringContaining('has more than')])
+  })
+})
+
+describe('keyturn token verify --jwks', () => {
+  it('fetches the document where it is a URL', async () => {
+    const sign = 'token sign session-tokens -e production --claims {} --audience api --expires-in 5m'
+    const token = (await world.done(sign)).stdout
+    const verify = `token verify --jwks ${url} --issuer urn:keyturn:production --audience api`
+    await world.done(verify, { stdin: token })
+    served.body = '{"keys":[]}'
+    expect((await world.keyturn(verify, { stdin: token })).code).toBe(9)
   })
 })
 

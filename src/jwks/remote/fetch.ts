@@ -102,7 +102,7 @@ function checkResponse({ status, headers }: Response, url: URL): void {
 }
 
 /** Counts what arrives, after decompression: neither a length that was announced nor its absence is believed. */
-async function readBody(response: Response, url: URL): Promise<Uint8Array> {
+export async function readBody(response: Response, url: URL): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body ?? []) {
