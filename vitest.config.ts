@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -18,6 +19,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     // npm run test:terraform
     exclude: ['test/terraform/**', 'test/aws/**'],
     globalSetup: ['test/support/build.ts', 'test/support/secrecy.ts'],
+    // Vitest leaves a core to itself, which on two cores means that one is idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /**
@@ -18,7 +18,8 @@ export default function build(): void {
     const to = join('dist', name)
     if (statSync(from).isDirectory() || isSame(from, to)) continue
     mkdirSync(dirname(to), { recursive: true })
-    copyFileSync(from, to)
+    // Whole or not at all: a process of another run may be reading it.
+    renameSync(from, to)
   }
   rmSync(fresh, { recursive: true, force: true })
 }

@@ -4,6 +4,7 @@ import { KeyturnError, PurposeMismatchError } from '../../src/errors.ts'
 import { decodePart, MAX_DATA_CHARS, MAX_TOKEN_CHARS, splitCompact } from '../../src/token/compact.ts'
 import { parseJwe } from '../../src/token/jwe.ts'
 import { parseJwsHeader, splitJws } from '../../src/token/jws.ts'
+import { busyFor } from '../support/cpu-time.ts'
 import { codeOf, errorOf } from './support.ts'
 
 describe('splitting a compact token', () => {
@@ -74,15 +75,15 @@ describe('splitting a compact token', () => {
 
   it('refuses millions of dots in no time (CVE-2025-27144, CVE-2025-30204)', () => {
     const dots = '.'.repeat(10_000_000)
-    expect(millisecondsOf(() => codeOf(() => splitCompact(dots, 3, MAX_DATA_CHARS)))).toBeLessThan(200)
-    expect(millisecondsOf(() => codeOf(() => splitJws(dots)))).toBeLessThan(50)
+    expect(busyFor(() => codeOf(() => splitCompact(dots, 3, MAX_DATA_CHARS)))).toBeLessThan(200)
+    expect(busyFor(() => codeOf(() => splitJws(dots)))).toBeLessThan(50)
   })
 
   it('refuses 10 MB of junk in no time', () => {
     for (const junk of ['a', ' ', '{', 'é', 'a.', '=']) {
       const token = junk.repeat(10_000_000 / junk.length)
-      expect(millisecondsOf(() => codeOf(() => splitCompact(token, 3, MAX_DATA_CHARS)))).toBeLessThan(500)
-      expect(millisecondsOf(() => codeOf(() => splitJws(token)))).toBeLessThan(50)
+      expect(busyFor(() => codeOf(() => splitCompact(token, 3, MAX_DATA_CHARS)))).toBeLessThan(500)
+      expect(busyFor(() => codeOf(() => splitJws(token)))).toBeLessThan(50)
     }
   })
 
@@ -131,9 +132,3 @@ describe('decoding a part', () => {
     expect(error.message).toBe('the signature of the token is not canonical unpadded base64url')
   })
 })
-
-function millisecondsOf(action: () => unknown): number {
-  const start = performance.now()
-  action()
-  return performance.now() - start
-}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TokenError } from '../../src/errors.ts'
 import { inspectToken } from '../../src/token/inspect.ts'
+import { busyFor } from '../support/cpu-time.ts'
 
 function encode(value: unknown): string {
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
@@ -52,9 +53,8 @@ describe('inspectToken', () => {
   it('says at once what is in a token that is made to keep it busy, and how far it searched', () => {
     const claims = { ['aA'.repeat(500_000)]: { email: 'x' }, filler: 'a'.repeat(1_000_000) }
     const token = `${encode({ alg: 'ES256' })}.${encode(claims)}.AAAA`
-    const start = performance.now()
+    expect(busyFor(() => inspectToken(token))).toBeLessThan(500)
     const { sensitive, notice } = inspectToken(token)
-    expect(performance.now() - start).toBeLessThan(500)
     expect(sensitive).toHaveLength(1)
     expect(notice).toContain('only its first MiB was searched')
   })

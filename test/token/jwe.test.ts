@@ -18,6 +18,7 @@ import { newContentKey, unwrapContentKey, wrapContentKey } from '../../src/mater
 import { generateMaterial } from '../../src/material/generate.ts'
 import { MAX_TOKEN_CHARS } from '../../src/token/compact.ts'
 import { type Context, decryptJwe, encryptJwe, parseJwe, wrappedKeyOf } from '../../src/token/jwe.ts'
+import { busyFor } from '../support/cpu-time.ts'
 import { base64url, codeOf, encryptRef, errorOf } from './support.ts'
 
 const A256KW: KeyAlgorithm = { alg: 'A256KW' }
@@ -259,12 +260,9 @@ describe('attacks on a JWE', () => {
   it.each(['PBES2-HS512+A256KW', 'PBES2-HS256+A128KW'])(
     '%s is refused before any derivation, whatever p2c says (CVE-2022-36083)',
     (alg) => {
-      const start = performance.now()
-      expect(
-        codeOf(() => parseJwe(craft({ ...goodHeader, alg, p2s: 'AAAAAAAAAAA', p2c: 2_147_483_647 }))),
-      ).toBe('token-header')
+      const attack = craft({ ...goodHeader, alg, p2s: 'AAAAAAAAAAA', p2c: 2_147_483_647 })
+      expect(busyFor(() => expect(codeOf(() => parseJwe(attack))).toBe('token-header'))).toBeLessThan(100)
       expect(codeOf(() => parseJwe(craft({ ...goodHeader, alg })))).toBe('token-algorithm')
-      expect(performance.now() - start).toBeLessThan(100)
     },
   )
 

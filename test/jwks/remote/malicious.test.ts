@@ -28,16 +28,19 @@ afterAll(() => elsewhere.close())
 afterEach(() => stage.close())
 
 /** A verifier that has a good document, whose server turns bad from here on. */
-async function setBadStage(answer: Answer): Promise<void> {
-  stage = await setRemoteStage({ timeout: '1s' })
+async function setBadStage(answer: Answer, timeout: string): Promise<void> {
+  stage = await setRemoteStage({ timeout })
   good = await signElsewhere(stage, 'sign/tokens')
   await stage.verifier.verifyJwt(good)
   stage.host.answer = answer
 }
 
 /** The refusal of the document; everything that was cached must still do. */
-async function refusal(answer: Answer): Promise<{ readonly code?: unknown; readonly message: string }> {
-  await setBadStage(answer)
+async function refusal(
+  answer: Answer,
+  timeout = '30s',
+): Promise<{ readonly code?: unknown; readonly message: string }> {
+  await setBadStage(answer, timeout)
   const error = (await failureOf(stage.verifier.refresh())) as Error & { readonly code?: unknown }
   await expect(stage.verifier.verifyJwt(good)).resolves.toMatchObject({ claims: CLAIMS })
   stage.clock.advance(10 * MINUTE)
@@ -111,7 +114,7 @@ describe('a server that sends too much', () => {
       const { socket } = response
       const timer = setInterval(() => socket?.write('HTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n'), 1)
       socket?.on('close', () => clearInterval(timer))
-    })
+    }, '1s')
     expect(['timeout', 'unavailable']).toContain(error.code)
   })
 
@@ -141,7 +144,7 @@ describe('a server that takes its time', () => {
       },
     ],
   ] satisfies [string, Answer][])('and %s is given up', async (_, answer) => {
-    expect(await refusal(answer)).toMatchObject({ code: 'timeout' })
+    expect(await refusal(answer, '1s')).toMatchObject({ code: 'timeout' })
   })
 
   function drip(write: (byte: string) => unknown, until: ServerResponse | Socket | null): void {
