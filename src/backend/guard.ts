@@ -78,8 +78,16 @@ class GuardedBackend implements Backend {
   readonly kind: string
   readonly environment: string
   readonly capabilities: Capabilities
-  readonly dangerouslyExportMaterial?: (version: VersionRecord, options?: CallOptions) => Promise<KeyObject>
-  readonly checkAdoption?: (algorithm: KeyAlgorithm, locator: string, options?: CallOptions) => Promise<void>
+  // Declared only: a backend that cannot do these has no such members.
+  declare readonly dangerouslyExportMaterial?: (
+    version: VersionRecord,
+    options?: CallOptions,
+  ) => Promise<KeyObject>
+  declare readonly checkAdoption?: (
+    algorithm: KeyAlgorithm,
+    locator: string,
+    options?: CallOptions,
+  ) => Promise<void>
   readonly #backend: Backend
   #closed = false
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createProduction, createWorld, type Outcome, type World } from './support.ts'
+import '../support/cheap-scrypt.ts'
 
 let world: World
 

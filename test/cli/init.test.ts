@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createProduction, createWorld, type World } from './support.ts'
+import '../support/cheap-scrypt.ts'
 
 let world: World
 

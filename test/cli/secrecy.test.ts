@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createLocalEnvironment, openLocalBackend } from '../../src/backend/local/index.ts'
 import { isFinding } from '../../src/index.ts'
 import { createProduction, createWorld, type Outcome, type World } from './support.ts'
+import '../support/cheap-scrypt.ts'
 
 // The canary of the whole run watches processes. This looks for the very bytes that these commands worked with.
 let world: World

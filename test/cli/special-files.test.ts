@@ -84,7 +84,12 @@ describe('a pipe that nobody writes to', () => {
   it('can be interrupted', () => {
     const { status, stderr } = shell(`
       '${process.execPath}' '${BIN}' token inspect --in pipe & keyturn=$!
-      sleep 1.5; kill -INT $keyturn; wait $keyturn`)
+      if [ -d /proc/$keyturn/fd ]; then
+        until ls -l /proc/$keyturn/fd | grep -q '/pipe$'; do sleep 0.1; done
+      else
+        sleep 3
+      fi
+      kill -INT $keyturn; wait $keyturn`)
     expect(stderr).toContain('keyturn: interrupted')
     expect(status).toBe(130)
   })

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Terminal } from '../../cli/io.ts'
 import { createTerminal, type Keyboard } from '../../cli/terminal.ts'
 import { createProduction, createWorld, type World } from './support.ts'
+import '../support/cheap-scrypt.ts'
 
 class FakeKeyboard extends EventEmitter {
   isRaw = false

@@ -17,6 +17,7 @@ import { parseKeyRef, parseVersionRef } from '../../../src/key/ref.ts'
 import { draftFor, nowInSeconds } from '../../backends/drafts.ts'
 import { createLocalFixture, type LocalFixture } from '../../backends/local.ts'
 import { copyTree } from '../../support/copy-tree.ts'
+import '../../support/cheap-scrypt.ts'
 
 const ENVIRONMENT = 'production'
 const TOKENS = parseKeyRef('production/sign/tokens')
