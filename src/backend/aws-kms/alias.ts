@@ -1,11 +1,13 @@
 import {
   formatKeyRef,
+  isSameKey,
   type KeyRef,
   parseKeyRef,
   parseVersionRef,
   type VersionRef,
   versionRefOf,
 } from '../../key/ref.ts'
+import type { KeyDescription } from './kms.ts'
 
 const ROOT = 'alias/keyturn/'
 
@@ -52,4 +54,15 @@ export function parseAlias(
 /** Every number from 1, as versions of a key. */
 export function versionsUpTo(ref: KeyRef, highest: number): readonly VersionRef[] {
   return Array.from({ length: highest }, (_, index) => versionRefOf(ref, index + 1))
+}
+
+/** The number of the version that a key says it is of, where it is one of this key. */
+export function numberIn(key: Pick<KeyDescription, 'description'>, ref: KeyRef): number | undefined {
+  const [, text = ''] = /^keyturn (\S+) /.exec(key.description) ?? []
+  try {
+    const version = parseVersionRef(text)
+    return isSameKey(version, ref) ? version.number : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -16,6 +16,7 @@ import { kmsAlgorithmOf } from './algorithms.ts'
 import { versionAlias } from './alias.ts'
 import type { KeyDescription } from './kms.ts'
 import { publicJwkFrom } from './public-key.ts'
+import { parsePublicKeyTags } from './public-key-tags.ts'
 
 /** A version that was read and checked, with what its record does not hold. */
 export interface ReadVersion {
@@ -33,7 +34,7 @@ export interface ReadVersion {
 export interface Parts {
   readonly key: KeyDescription
   readonly tags: Tags
-  /** SubjectPublicKeyInfo; absent where AWS does not give it. */
+  /** SubjectPublicKeyInfo, as AWS gave it. */
   readonly publicKey?: Uint8Array | undefined
 }
 
@@ -43,7 +44,7 @@ export interface Parts {
  *
  * @throws IntegrityError naming the disagreement
  */
-export function checkBinding(ref: VersionRef, { key, tags, publicKey }: Parts): ReadVersion {
+export function checkBinding(ref: VersionRef, { key, tags, publicKey: given }: Parts): ReadVersion {
   const alias = versionAlias(ref)
   const disagrees = (what: string, cause?: unknown): never => {
     const advice = `Compare the tags and the description of ${key.arn}, and find out who changed them`
@@ -57,8 +58,10 @@ export function checkBinding(ref: VersionRef, { key, tags, publicKey }: Parts): 
   const bare = recordOf(ref, tagged, key, undefined)
   if (!mayBeIn(bare, key.state)) disagrees(`the key is ${key.state}, and its tags do not say so`)
   checkDates(bare, key, disagrees)
+  // Anybody who may tag can write that one. Nothing verifies with a version that is stopped, so it may only name one.
+  const publicKey = given ?? (mayBeIn(bare, 'Disabled') ? parsePublicKeyTags(tags) : undefined)
   if (isAsymmetric(tagged.algorithm) && !publicKey)
-    disagrees(`the key is ${key.state}, and no tag holds its public key`)
+    disagrees(`the key is ${key.state}, AWS does not give its public key, and no tag may stand in for it`)
   const publicJwk =
     publicKey &&
     attempt(

@@ -13,7 +13,7 @@ import { pause } from './calls.ts'
 import { carryOut } from './carry-out.ts'
 import type { AwsContext } from './context.ts'
 import { attemptsOf, isAwsError } from './errors.ts'
-import { readForChange } from './find.ts'
+import { readForAddition } from './find.ts'
 import { keyIdOf } from './kms.ts'
 import { ignoreFailedCall, isBackendError } from './outcome.ts'
 import { movePointer } from './pointer.ts'
@@ -42,7 +42,7 @@ export class Creator {
 
   async addVersion(draft: VersionDraft, options?: CallOptions): Promise<VersionRecord> {
     const { reader, kms } = this.#context
-    const current = await readForChange(this.#context, draft.ref, draft.ref.number - 1, options)
+    const current = await readForAddition(this.#context, draft.ref, draft.ref.number - 1, options)
     requireNext(draft, current?.record)
     const made = await this.#make(draft, current, options)
     await this.#commit(draft.ref, made, options)
@@ -167,7 +167,10 @@ export class Creator {
     }
   }
 
-  /** Deletes destroyed versions that were kept while they were the highest, since an alias goes with its key. */
+  /**
+   * Deletes destroyed versions that were kept while they were the highest, since an alias goes with its key. Those were disabled: a
+   * tag alone, which more people can write than may delete a key, deletes nothing here.
+   */
   async #deleteDestroyed(
     current: ReadKey,
     added: ReadVersion,
@@ -176,7 +179,7 @@ export class Creator {
     const versions = [...current.versions, added]
     for (const version of current.versions) {
       const key = { ...current, versions, pointsAt: added.record.material.id }
-      if (version.record.events.length > 0) await carryOut(this.#context, version, key, options)
+      if (version.state === 'Disabled') await carryOut(this.#context, version, key, options)
     }
   }
 }

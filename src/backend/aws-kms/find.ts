@@ -7,8 +7,8 @@ import type { Alias } from './kms.ts'
 import type { ReadKey } from './reader.ts'
 
 /**
- * Reads a key before it is changed. Without a pointer, a reader goes by numbers and stops at the first that is missing; whoever
- * gives out numbers must know that none above it is taken, and looks at all aliases of the account.
+ * Reads a key before one of its versions is changed. Without a pointer, a reader goes by numbers and stops at the first that is
+ * missing; whoever changes something must know of those above it, and looks at all aliases of the account.
  */
 export async function readForChange(
   { kms, reader }: AwsContext,
@@ -20,7 +20,22 @@ export async function readForChange(
   if (key?.pointsAt !== undefined) return key
   const listed = groupByKey(await kms.listAliases(options)).get(formatKeyRef(ref))
   if (!listed || listed.numbers.length === 0) return key
-  return reader.readKey(ref, { atLeast, listed: listed.numbers }, options)
+  return reader.readKey(ref, { atLeast, listed }, options)
+}
+
+/**
+ * Reads a key before it gets another version. A pointer that somebody moved back, below a number that was destroyed, hides what is
+ * above it: whoever gives out a number looks at all aliases of the account.
+ */
+export async function readForAddition(
+  { kms, reader }: AwsContext,
+  ref: KeyRef,
+  atLeast: number,
+  options: CallOptions | undefined,
+): Promise<ReadKey | undefined> {
+  const listed = groupByKey(await kms.listAliases(options)).get(formatKeyRef(ref))
+  const isListed = listed !== undefined && listed.numbers.length > 0
+  return reader.readKey(ref, { atLeast, ...(isListed ? { listed } : {}) }, options)
 }
 
 /** A key as the aliases of the account show it. */

@@ -33,7 +33,7 @@ export function readListed(
 ): AsyncIterable<{ readonly listed: ListedKey; readonly key?: ReadKey; readonly finding?: Finding }> {
   return mapConcurrently(listed, KEYS_AT_ONCE, async (one) => {
     try {
-      const found = one.numbers.length > 0 ? { listed: one.numbers } : {}
+      const found = one.numbers.length > 0 ? { listed: one } : {}
       const key = await reader.readKey(one.ref, found, options)
       return { listed: one, ...(key ? { key } : {}) }
     } catch (error) {

@@ -1,27 +1,22 @@
 import { BackendError, IntegrityError } from '../../errors.ts'
 import { type KeyRecord, keyOf, reasonOf } from '../../key/record.ts'
-import {
-  formatKeyRef,
-  formatVersionRef,
-  isSameKey,
-  type KeyRef,
-  parseVersionRef,
-  type VersionRef,
-  versionRefOf,
-} from '../../key/ref.ts'
+import { formatKeyRef, formatVersionRef, type KeyRef, type VersionRef, versionRefOf } from '../../key/ref.ts'
 import type { CallOptions } from '../backend.ts'
-import { pointerAlias, versionAlias, versionsUpTo } from './alias.ts'
+import { numberIn, pointerAlias, versionAlias, versionsUpTo } from './alias.ts'
 import { checkBinding, type ReadVersion } from './binding.ts'
 import { isAwsError } from './errors.ts'
 import type { KeyDescription, Kms } from './kms.ts'
 import { Memory } from './memory.ts'
-import { parsePublicKeyTags } from './public-key-tags.ts'
+import { isBackendError } from './outcome.ts'
 import { type Look, settle } from './settle.ts'
 
 /** How long a read that disagrees is repeated at most: longer than AWS usually takes, shorter than a person waits. */
 const READ_SETTLE_MS = 1_500
 /** By then AWS shows everywhere what it acknowledged, and lets a key be used by its tags. */
 export const VISIBLE_AFTER_S = 600
+
+/** A reader asks for each number once. Whoever rotates every hour gets there in a year, and should not. */
+const MOST_VERSIONS = 9_999
 
 /** A key as it was read, and where its pointer points. */
 export interface ReadKey {
@@ -34,8 +29,12 @@ export interface ReadKey {
 export interface ReadOptions {
   /** Up to this number the caller has reason to expect versions. */
   readonly atLeast?: number
-  /** The numbers that a listing found. Without them the reader finds its way from the pointer. */
-  readonly listed?: readonly number[]
+  /** What a listing found. Without it the reader finds its way from the pointer. */
+  readonly listed?: {
+    readonly numbers: readonly number[]
+    /** Id of the key that the pointer leads to. */
+    readonly pointsAt?: string | undefined
+  }
 }
 
 export interface ReaderSettings {
@@ -46,7 +45,7 @@ export interface ReaderSettings {
 /** The keys that were found under the aliases of the versions of a key. */
 interface Found {
   readonly keys: ReadonlyMap<number, KeyDescription>
-  readonly pointsAt?: string | undefined
+  readonly pointed?: KeyDescription | undefined
 }
 
 /**
@@ -66,7 +65,7 @@ export class KeyReader {
   }
 
   async readKey(ref: KeyRef, reading: ReadOptions = {}, options?: CallOptions): Promise<ReadKey | undefined> {
-    const { keys, pointsAt } = await this.#find(ref, reading, options)
+    const { keys, pointed } = await this.#find(ref, reading, options)
     const numbers = [...keys.keys()].sort((a, b) => a - b)
     const read = await Promise.all(
       numbers.map((number) => this.#readUnlessNew(versionRefOf(ref, number), keys.get(number), options)),
@@ -77,7 +76,7 @@ export class KeyReader {
       throw notVisible(formatKeyRef(ref))
     }
     try {
-      return { record: keyOf(versions.map(({ record }) => record)), versions, pointsAt }
+      return { record: keyOf(versions.map(({ record }) => record)), versions, pointsAt: pointed?.arn }
     } catch (error) {
       throw new IntegrityError(pointerAlias(ref), reasonOf(error), { cause: error })
     }
@@ -122,8 +121,7 @@ export class KeyReader {
     const tags = this.#kms.listTags(key.arn, options)
     const given = this.#publicKeyOf(key, options)
     await Promise.allSettled([tags, given])
-    const publicKey = (await given) ?? parsePublicKeyTags(await tags)
-    return checkBinding(ref, { key, tags: await tags, publicKey })
+    return checkBinding(ref, { key, tags: await tags, publicKey: await given })
   }
 
   /** Public keys do not change, so each is asked for once. By the key's own ARN: an alias may move. */
@@ -161,29 +159,30 @@ export class KeyReader {
 
   async #find(ref: KeyRef, reading: ReadOptions, options: CallOptions | undefined): Promise<Found> {
     const seen = this.memory.highestOf(ref)
-    const expected = Math.max(seen, reading.atLeast ?? 0)
-    const found = await settle(this.#settleMs, options, () =>
-      this.#look(ref, expected, reading.listed, options),
-    )
-    const highest = Math.max(0, ...found.keys.keys())
+    const found = await settle(this.#settleMs, options, () => this.#look(ref, seen, reading, options))
+    const { keys, pointed } = found
+    const highest = Math.max(0, ...keys.keys())
     if (highest < seen) {
-      throw new IntegrityError(
-        versionAlias(versionRefOf(ref, seen)),
-        'a version that was seen before is gone',
-        {
-          advice: 'Find out who deleted its alias, and create it again',
-        },
+      throw aliasGone(versionRefOf(ref, seen), 'a version that was seen before is gone')
+    }
+    // The pointer is moved to versions that are committed, and the alias of the highest one stays. Without this, whoever deletes
+    // an alias would make the version below active again. Of a new key AWS may show the pointer first.
+    const claimed = (pointed && numberIn(pointed, ref)) ?? 0
+    if (pointed && claimed > highest && !this.isYoung(pointed)) {
+      throw aliasGone(
+        versionRefOf(ref, claimed),
+        `${pointerAlias(ref)} leads to its key, and its own alias is gone`,
       )
     }
     // Only the highest number needs its alias. A key that is deleted takes its alias with it, and never comes back.
-    for (const one of versionsUpTo(ref, highest)) if (!found.keys.has(one.number)) this.memory.forget(one)
+    for (const one of versionsUpTo(ref, highest)) if (!keys.has(one.number)) this.memory.forget(one)
     return found
   }
 
   async #look(
     ref: KeyRef,
-    expected: number,
-    listed: readonly number[] | undefined,
+    seen: number,
+    { listed, atLeast = 0 }: ReadOptions,
     options: CallOptions | undefined,
   ): Promise<Look<Found>> {
     const keys = new Map<number, KeyDescription>()
@@ -193,18 +192,70 @@ export class KeyReader {
       if (key) keys.set(one.number, key)
       return key !== undefined
     }
-    const pointed = listed ? undefined : await this.#kms.findKey(pointerAlias(ref), options)
+    let pointed = listed ? undefined : await this.#kms.findKey(pointerAlias(ref), options)
     const hint = pointed && numberIn(pointed, ref)
     // A pointer that leads astray must not send the reader through a million numbers.
     const isHintGood =
       hint !== undefined && (await look(versionRefOf(ref, hint))) && keys.get(hint)?.arn === pointed?.arn
-    const known = Math.max(expected, isHintGood ? hint : 0, ...(listed ?? []))
-    const left = versionsUpTo(ref, known).filter(({ number }) => !keys.has(number))
-    await Promise.all(left.map(look))
-    if (!listed) for (let next = known + 1; await look(versionRefOf(ref, next)); next++);
+    const isExpectedThere = atLeast > 0 && (await look(versionRefOf(ref, atLeast)))
+    const known = Math.max(
+      seen,
+      isHintGood ? hint : 0,
+      isExpectedThere ? atLeast : 0,
+      ...(listed?.numbers ?? []),
+    )
+    await this.#lookUpTo(ref, known, keys, look)
+    if (listed) pointed = await this.#findUnlisted(listed.pointsAt, keys, options)
+    else for (let next = known + 1; await look(versionRefOf(ref, next)); next++);
     const highest = Math.max(0, ...keys.keys())
-    const isSettled = highest >= expected && !this.#hasYoungGap(ref, keys, highest)
-    return { value: { keys, pointsAt: pointed?.arn }, isSettled }
+    const isSettled = highest >= Math.max(seen, atLeast) && !this.#hasYoungGap(ref, keys, highest)
+    return { value: { keys, pointed }, isSettled }
+  }
+
+  /** The key that the pointer leads to, where it is none of those that were found. */
+  async #findUnlisted(
+    id: string | undefined,
+    keys: ReadonlyMap<number, KeyDescription>,
+    options: CallOptions | undefined,
+  ): Promise<KeyDescription | undefined> {
+    if (id === undefined || [...keys.values()].some((key) => key.id === id)) return undefined
+    return this.#kms.findKey(id, options).catch((error: unknown) => {
+      // It was pointed at a key of somebody else. That says nothing, and must not stop the work on other keys.
+      if (isBackendError(error, 'denied')) return undefined
+      throw error
+    })
+  }
+
+  /** Looks for every version up to a number, once the key of that one says that it is of that number: anybody can name an alias. */
+  async #lookUpTo(
+    ref: KeyRef,
+    known: number,
+    keys: ReadonlyMap<number, KeyDescription>,
+    look: (one: VersionRef) => Promise<boolean>,
+  ): Promise<void> {
+    if (known === 0) return
+    const last = versionRefOf(ref, known)
+    if (!keys.has(known)) await look(last)
+    const key = keys.get(known)
+    if (key && numberIn(key, ref) !== known) {
+      throw new IntegrityError(
+        versionAlias(last),
+        'it leads to a key whose description says something else',
+        {
+          advice: `Find out who made the alias, or who changed the description of ${key.arn}`,
+        },
+      )
+    }
+    if (known > MOST_VERSIONS) {
+      throw new IntegrityError(versionAlias(last), `numbers over ${MOST_VERSIONS} are not looked for`, {
+        advice: 'Find out who made it. If it was you, go on with a key of another name',
+      })
+    }
+    await Promise.all(
+      versionsUpTo(ref, known - 1)
+        .filter(({ number }) => !keys.has(number))
+        .map(look),
+    )
   }
 
   /** A number that is missing below a young version was not destroyed: that takes a week. Its alias is not seen yet. */
@@ -217,15 +268,10 @@ export class KeyReader {
   }
 }
 
-/** The number of the version that a key says it is of, where it is one of this key. */
-function numberIn(key: KeyDescription, ref: KeyRef): number | undefined {
-  const [, text = ''] = /^keyturn (\S+) /.exec(key.description) ?? []
-  try {
-    const version = parseVersionRef(text)
-    return isSameKey(version, ref) ? version.number : undefined
-  } catch {
-    return undefined
-  }
+function aliasGone(ref: VersionRef, what: string): IntegrityError {
+  return new IntegrityError(versionAlias(ref), what, {
+    advice: 'Find out who deleted its alias, and create it again',
+  })
 }
 
 /** What a key that may not be used yet looks like to whoever wants to use it. */
