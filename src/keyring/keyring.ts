@@ -17,6 +17,7 @@ import {
   requirePurpose,
 } from '../key/ref.ts'
 import { borrowBackend } from './borrow.ts'
+import { boundEncryption, boundSigning } from './bounded.ts'
 import { CachedKey, type CacheSettings, type OpenHandle } from './cache.ts'
 import { callWithin } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
@@ -157,14 +158,16 @@ class OpenKeyring implements Keyring {
   }
 
   #signingKey(key: string | KeyRef, doing: string): Promise<CachedKey<SigningHandle>> {
-    const { backend } = this.#settings
-    const open: OpenHandle<SigningHandle> = (version, call) => backend.signing(version, call)
+    const { backend, timeoutMs } = this.#settings
+    const open: OpenHandle<SigningHandle> = async (version, call) =>
+      boundSigning(await backend.signing(version, call), timeoutMs)
     return this.#find(this.#signing, key, 'sign', doing, open)
   }
 
   #encryptionKey(key: string | KeyRef): Promise<CachedKey<EncryptionHandle>> {
-    const { backend } = this.#settings
-    const open: OpenHandle<EncryptionHandle> = (version, call) => backend.encryption(version, call)
+    const { backend, timeoutMs } = this.#settings
+    const open: OpenHandle<EncryptionHandle> = async (version, call) =>
+      boundEncryption(await backend.encryption(version, call), timeoutMs)
     return this.#find(this.#encryption, key, 'encrypt', 'encrypt or decrypt', open)
   }
 

@@ -108,7 +108,7 @@ export class Creator {
       const holder = await this.#holderOf(alias, error)
       if (holder === made.arn) return
       // Without knowing whose the alias is, the key may be a version: diagnose tells, once that can be read.
-      if (holder === undefined && !isSurelyUndone(error)) throw error
+      if (holder === undefined && !isSurelyUndone(error)) throw unknownOutcome(ref, error)
       await giveUp()
       if (holder === undefined) throw error
       throw new VersionConflictError(`${formatVersionRef(ref)} exists already`, {
@@ -194,6 +194,15 @@ function taggedDraft(draft: VersionDraft): Omit<TaggedVersion, 'events'> {
   const { ref, algorithm, content, activatesAt, activation, policy, source } = draft
   const origin = ORIGINS[source.kind]
   return { ref, algorithm, activatesAt, activation, origin, policy, ...(content ? { content } : {}) }
+}
+
+/** That the alias exists may be the doing of an attempt whose reply was lost: then it is no conflict. */
+function unknownOutcome(ref: VersionRef, error: unknown): unknown {
+  if (!isBackendError(error, 'conflict')) return error
+  return new BackendError('unavailable', `whether ${formatVersionRef(ref)} was committed is not known`, {
+    cause: error,
+    advice: 'Read the key again: doctor explains what is left',
+  })
 }
 
 /** One attempt that AWS refused did nothing. After several, an earlier one may have been carried out. */
