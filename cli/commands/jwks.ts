@@ -56,7 +56,10 @@ export const jwksPublish: Command = {
     },
     region: { type: 'text', describe: 'The region of an S3 bucket, unless the AWS configuration has it' },
     endpoint: { type: 'text', describe: 'URL of another endpoint of S3 or Cloud Storage' },
-    'take-over': { type: 'flag', describe: 'Also replace a document that Keyturn did not write' },
+    'take-over': {
+      type: 'flag',
+      describe: 'Also replace a document of others, of another environment, or of a time to come',
+    },
   },
   examples: [
     'jwks publish session-tokens --to /srv/www/jwks.json',

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ConfigurationError } from '../../src/index.ts'
 import type { Arguments } from '../arguments.ts'
@@ -30,6 +30,8 @@ export function findConfig(args: Arguments, io: Io): string | undefined {
     const stats = statSync(file, { throwIfNoEntry: false })
     if (stats?.isFile()) {
       checkOwner(file, stats.uid)
+      // A link of somebody else could lead to a configuration of ours, whose paths would then mean other places.
+      checkOwner(file, lstatSync(file).uid)
       return file
     }
     if (folder === dirname(folder)) return undefined

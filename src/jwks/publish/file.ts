@@ -29,7 +29,7 @@ async function read(file: string, folder: string): Promise<Published | undefined
   const body = await readText(file)
   if (newest && body === newest.body) return newest
   // Somebody wrote the file by hand, removed it, or was stopped before it followed.
-  if (newest) return { body: body ?? '', mark: newest.mark ?? { revision: 0, asOf: 0 }, tag: newest.tag }
+  if (newest) return { ...newest, body: body ?? '' }
   return body === undefined ? undefined : { body, tag: '0' }
 }
 

@@ -64,7 +64,7 @@ async function read(
     const { Body, ETag, Metadata } = await client.send(new sdk.GetObjectCommand({ ...at }), callOf(call))
     const mark = markOf(Metadata)
     return {
-      body: (await Body?.transformToString()) ?? '',
+      body: withoutRevision((await Body?.transformToString()) ?? ''),
       tag: ETag ?? '',
       ...(mark ? { mark } : {}),
     }
@@ -81,12 +81,25 @@ function putOf(
 ): S3.PutObjectCommandInput {
   return {
     ...at,
-    Body: body,
+    Body: withRevision(body, mark.revision),
     ContentType: JWKS_MEDIA_TYPE,
     CacheControl: cacheControl,
     Metadata: { ...metadataOf(mark) },
     ...(replaces === undefined ? { IfNoneMatch: '*' } : { IfMatch: replaces }),
   }
+}
+
+/**
+ * The ETag of an object is the digest of its content, whatever its metadata say. Two documents of the same keys and different
+ * revisions must not look the same to `If-Match`: a publisher that knows less would replace the second in place of the first. So
+ * the revision follows the document, in blanks, which mean nothing in JSON.
+ */
+function withRevision(body: string, revision: number): string {
+  return body + revision.toString(2).replaceAll('0', ' ').replaceAll('1', '\t')
+}
+
+function withoutRevision(body: string): string {
+  return body.replace(/[ \t]+$/, '')
 }
 
 async function reading<T>(name: string, work: () => Promise<T>): Promise<T> {

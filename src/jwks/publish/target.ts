@@ -3,6 +3,8 @@ import type { Instant } from '../../key/duration.ts'
 
 /** What is written beside a published document, to tell an older one from a newer one. */
 export interface PublicationMark {
+  /** Whose keys they are: those of another environment never replace them. */
+  readonly environment: string
   /** See revisionOf. */
   readonly revision: number
   /** When the records were read. */
@@ -43,11 +45,13 @@ export interface JwksTarget {
 export const JWKS_MEDIA_TYPE = 'application/jwk-set+json'
 
 /** The names of the mark among the metadata of an object. */
+export const ENVIRONMENT = 'keyturn-environment'
 export const REVISION = 'keyturn-revision'
 export const AS_OF = 'keyturn-as-of'
 
-export function metadataOf({ revision, asOf }: PublicationMark): Readonly<Record<string, string>> {
-  return { [REVISION]: String(revision), [AS_OF]: String(asOf) }
+export function metadataOf(mark: PublicationMark): Readonly<Record<string, string>> {
+  const { environment, revision, asOf } = mark
+  return { [ENVIRONMENT]: environment, [REVISION]: String(revision), [AS_OF]: String(asOf) }
 }
 
 /** The mark that metadata carry; undefined where they carry none, or one that is malformed. */
@@ -55,5 +59,7 @@ export function markOf(metadata: Readonly<Record<string, unknown>> | undefined):
   const [revision, asOf] = [metadata?.[REVISION], metadata?.[AS_OF]].map((text) =>
     typeof text === 'string' && /^(0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : undefined,
   )
-  return revision === undefined || asOf === undefined ? undefined : { revision, asOf }
+  const environment = metadata?.[ENVIRONMENT]
+  if (typeof environment !== 'string' || revision === undefined || asOf === undefined) return undefined
+  return { environment, revision, asOf }
 }

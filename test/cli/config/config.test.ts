@@ -346,4 +346,16 @@ describe('a configuration that somebody else left on the way up', () => {
     expect(stderr).toContain('belongs to user 12345, not to you')
     await world.done(`key list -e production --config ${join(world.folder, 'keyturn.config.json')}`)
   })
+
+  it.skipIf(process.geteuid?.() !== 0)('is not followed through their link to one of ours', async () => {
+    const { lchownSync, renameSync, symlinkSync } = await import('node:fs')
+    await createProduction(world)
+    renameSync(world.path('keyturn.config.json'), world.path('ours.json'))
+    symlinkSync('ours.json', world.path('keyturn.config.json'))
+    await world.done('key list -e production')
+    lchownSync(world.path('keyturn.config.json'), 12_345, 12_345)
+    const { code, stderr } = await world.keyturn('key list -e production')
+    expect(code).toBe(3)
+    expect(stderr).toContain('belongs to user 12345, not to you')
+  })
 })

@@ -108,12 +108,38 @@ describe.each(places)('publishing to %s', (_, placeOf) => {
     expect(JSON.parse(place.content() ?? '').keys).toHaveLength(1)
   })
 
-  it('leaves what was made later of the same records', async () => {
+  it('leaves what was made later of the same records, by a clock that may differ', async () => {
     const place = placeOf()
-    const expired = START + 10 * DAY
-    await publish(await place.open(), keyAt(2), expired)
-    expect(await publish(await place.open(), keyAt(2), now)).toMatchObject({ changed: false })
-    expect(place.content()).toBe(documentAt(keyAt(2), expired))
+    const expired = START + 4 * DAY
+    await publish(await place.open(), keyAt(2), expired + 30)
+    expect(documentAt(keyAt(2), expired - 30)).not.toBe(place.content())
+    expect(await publish(await place.open(), keyAt(2), expired - 30)).toMatchObject({ changed: false })
+    expect(place.content()).toBe(documentAt(keyAt(2), expired + 30))
+  })
+
+  it('says so when what is there was made at a time that has not come', async () => {
+    const place = placeOf()
+    const future = now + 10 * 365 * DAY
+    await publish(await place.open(), keyAt(2), future)
+    expect(place.content()).not.toBe(documentAt(keyAt(2), now))
+    await expect(publish(await place.open(), keyAt(2), now)).rejects.toThrow('which is yet to come')
+    await publish(await place.open(), keyAt(2), now, true)
+    expect(place.content()).toBe(documentAt(keyAt(2), now))
+  })
+
+  it('never replaces the keys of one environment by those of another, unless told to', async () => {
+    const place = placeOf()
+    const staging = keyWith(
+      { ...SIGN_KEY, environment: 'staging' },
+      { number: 1 },
+      { number: 2 },
+      { number: 3 },
+    )
+    await publish(await place.open(), keyAt(1), now)
+    await expect(publish(await place.open(), staging, now)).rejects.toMatchObject({
+      code: 'environment-mismatch',
+    })
+    expect(place.content()).toBe(documentAt(keyAt(1), now))
   })
 
   it('does not replace what somebody else wrote, unless told to', async () => {
