@@ -10,6 +10,7 @@ import { keyAdopt, keyCreate, keyExport, keyHistory, keyImport, keyList, keyShow
 import { metrics } from './metrics.ts'
 import { report } from './report.ts'
 import { plan, rotate } from './rotate.ts'
+import { terraformCheck, terraformImportBlocks } from './terraform.ts'
 import { tokenDecrypt, tokenEncrypt, tokenInspect, tokenSign, tokenVerify } from './token.ts'
 import {
   versionCompromise,
@@ -60,6 +61,8 @@ export const commands: readonly Command[] = [
   metrics,
   doctor,
   report,
+  terraformImportBlocks,
+  terraformCheck,
   completion,
 ]
 
@@ -71,5 +74,6 @@ export const nouns: Readonly<Record<string, string>> = {
   jwks: 'Publish public keys',
   token: 'Sign, verify, inspect, encrypt and decrypt JWTs',
   data: 'Encrypt and decrypt data, and move it to the active version',
+  terraform: 'Hand first versions to the Terraform modules, and hold live keys against them',
   audit: 'Check the records, show them, and keep how far they reach',
 }

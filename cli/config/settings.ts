@@ -10,7 +10,7 @@ import {
 import type { Arguments } from '../arguments.ts'
 import { usageError } from '../errors.ts'
 import type { Io } from '../io.ts'
-import type { ConfiguredBackend, KeyFile, LocalSettings } from './backends.ts'
+import type { AwsKmsSettings, ConfiguredBackend, GcpKmsSettings, KeyFile, LocalSettings } from './backends.ts'
 import { CONFIG_FILE, type Config, type ConfiguredEnvironment, loadConfig } from './config.ts'
 import { findConfig, variable } from './find.ts'
 
@@ -203,5 +203,14 @@ export function requireLocal({ environment, backend }: Settings): LocalSettings 
   throw new ConfigurationError(
     `this is for local key stores, and ${environment} is in ${describeBackend(backend)}`,
     { advice: 'Who may do what is decided by the access policies there' },
+  )
+}
+
+/** @throws ConfigurationError where the environment is in a local key store */
+export function requireCloud({ environment, backend }: Settings): AwsKmsSettings | GcpKmsSettings {
+  if (backend.kind !== 'local') return backend
+  throw new ConfigurationError(
+    `this is for keys in a cloud, and ${environment} is in ${describeBackend(backend)}`,
+    { advice: 'Terraform does not know local key stores' },
   )
 }

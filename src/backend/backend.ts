@@ -114,6 +114,14 @@ export interface Finding {
   readonly repair?: (options?: CallOptions) => Promise<string>
 }
 
+/** What stands beside the record of a version, where a cloud keeps it. */
+export interface Provisioning {
+  /** Whether its tags say that Terraform owns it. */
+  readonly isTerraforms: boolean
+  /** JSON. Absent where a resource has no access policy of its own, or the backend does not read it. */
+  readonly accessPolicy?: string
+}
+
 /** Where key material lives and is used, for one environment. Refs of another environment are refused before any call. */
 export interface Backend {
   /** For people and logs: `local`, `aws-kms`, … */
@@ -154,6 +162,13 @@ export interface Backend {
    * @throws what addVersion would
    */
   checkAdoption?(algorithm: KeyAlgorithm, locator: string, options?: CallOptions): Promise<void>
+
+  /**
+   * Who provisions the resource of a version, and who may use it by its own policy. Present where the resource has tags.
+   *
+   * @throws KeyNotFoundError, IntegrityError
+   */
+  readProvisioning?(version: VersionRef, options?: CallOptions): Promise<Provisioning>
 
   /** The private or secret material itself; only with the capability `export`. */
   dangerouslyExportMaterial?(version: VersionRecord, options?: CallOptions): Promise<KeyObject>

@@ -39,6 +39,7 @@ import type {
   EncryptionHandle,
   Finding,
   KeyFilter,
+  Provisioning,
   SigningHandle,
   VersionDraft,
 } from './backend.ts'
@@ -88,6 +89,7 @@ class GuardedBackend implements Backend {
     locator: string,
     options?: CallOptions,
   ) => Promise<void>
+  declare readonly readProvisioning?: (version: VersionRef, options?: CallOptions) => Promise<Provisioning>
   readonly #backend: Backend
   #closed = false
 
@@ -101,6 +103,15 @@ class GuardedBackend implements Backend {
       this.checkAdoption = async (algorithm, locator, options) => {
         this.#checkOpen(options)
         await checkAdoption({ ...algorithm }, locator, options)
+      }
+    }
+    const readProvisioning = backend.readProvisioning?.bind(backend)
+    if (readProvisioning) {
+      this.readProvisioning = async (given, options) => {
+        const version = snapshotOf(given)
+        this.#check(version, options)
+        checkNumber(version)
+        return readProvisioning(version, options)
       }
     }
     const exporter = backend.dangerouslyExportMaterial?.bind(backend)

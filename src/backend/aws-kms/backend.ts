@@ -8,6 +8,7 @@ import type {
   EncryptionHandle,
   Finding,
   KeyFilter,
+  Provisioning,
   SigningHandle,
   VersionDraft,
 } from '../backend.ts'
@@ -83,6 +84,13 @@ export class AwsKmsBackend implements Backend {
 
   async encryption(version: VersionRecord): Promise<EncryptionHandle> {
     return encryptionHandle(this.#use, version)
+  }
+
+  async readProvisioning(version: VersionRef, options?: CallOptions): Promise<Provisioning> {
+    const { reader, kms } = this.#context
+    const { record, isTerraforms } = await reader.readVersion(version, undefined, options)
+    const accessPolicy = await kms.getKeyPolicy(record.material.id, options)
+    return { isTerraforms, ...(accessPolicy === undefined ? {} : { accessPolicy }) }
   }
 
   diagnose(filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {

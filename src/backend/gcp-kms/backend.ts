@@ -1,6 +1,7 @@
-import { IntegrityError, UnsupportedAlgorithmError } from '../../errors.ts'
+import { IntegrityError, KeyNotFoundError, UnsupportedAlgorithmError } from '../../errors.ts'
 import type { KeyRecord, VersionEvent, VersionRecord } from '../../key/record.ts'
 import { formatVersionRef, type KeyRef, type VersionRef } from '../../key/ref.ts'
+import { TAG_PREFIX } from '../../key/tags.ts'
 import type {
   Backend,
   CallOptions,
@@ -8,6 +9,7 @@ import type {
   EncryptionHandle,
   Finding,
   KeyFilter,
+  Provisioning,
   SigningHandle,
   VersionDraft,
 } from '../backend.ts'
@@ -95,6 +97,13 @@ export class GcpKmsBackend implements Backend {
 
   async encryption(version: VersionRecord): Promise<EncryptionHandle> {
     return encryptionHandle(this.#operations, this.#boundName(version), version)
+  }
+
+  /** Access is granted on key ring and project, so a crypto key has no policy of its own. */
+  async readProvisioning(version: VersionRef, options?: CallOptions): Promise<Provisioning> {
+    const key = await this.#service.getCryptoKey(cryptoKeyNameOf(this.#service.keyRing, version), options)
+    if (!key) throw new KeyNotFoundError(`there is no ${formatVersionRef(version)}`)
+    return { isTerraforms: key.labels[`${TAG_PREFIX}managed-by`] === 'terraform' }
   }
 
   diagnose(filter: KeyFilter, options?: CallOptions): AsyncIterable<Finding> {
