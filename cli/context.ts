@@ -22,6 +22,11 @@ export class Context {
   readonly paint: Paint
   readonly #paintStderr: Paint
   #stdinTakenBy: string | undefined
+  /**
+   * Set by a command while an interruption ends its work in order, and it has something to say afterwards: it is waited for
+   * then, if not for long.
+   */
+  endsInOrder = false
 
   constructor(
     io: Io,

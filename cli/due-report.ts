@@ -14,13 +14,15 @@ import { codeOf } from './exit-codes.ts'
 import { tellFindings } from './findings.ts'
 import { viewGate } from './gates.ts'
 import { type Cell, renderTable } from './render.ts'
-import { textOf } from './report.ts'
+import { tellError, textOf, viewError } from './report.ts'
 import { describeStep, viewStep } from './step-view.ts'
 import { viewFinding } from './views.ts'
 
 interface Kind {
   readonly isDryRun: boolean
   readonly gates: readonly GateOutcome[]
+  /** Why not everything was done: the reason of an interruption. */
+  readonly stopped?: unknown
 }
 
 /** Says what is due, or what was done about it: which key, what, why, and what failed. */
@@ -37,6 +39,7 @@ export async function reportDue(
     text: () => [...tableOf(context, outcome, kind), summaryOf(environment, outcome, kind)].join('\n'),
   })
   await tellRest(context, environment, outcome)
+  if (kind.stopped !== undefined) await tellError(kind.stopped, context.io)
 }
 
 function viewDue(environment: string, outcome: DueOutcome, kind: Kind): Readonly<Record<string, unknown>> {
@@ -48,8 +51,9 @@ function viewDue(environment: string, outcome: DueOutcome, kind: Kind): Readonly
     counts: { keys: keys.length, due: keys.filter(isDue).length, changed, failed },
     keys: keys.map((key) => viewKeyOutcome(key, kind)),
     ...(kind.gates.length === 0 ? {} : { gates: kind.gates.map(viewGate) }),
-    ...(listingError === undefined ? {} : { listingError: viewError(listingError) }),
+    ...(listingError === undefined ? {} : { listingError: viewFailure(listingError) }),
     findings: findings.map(viewFinding),
+    ...(kind.stopped === undefined ? {} : { error: viewError(kind.stopped) }),
   }
 }
 
@@ -68,11 +72,11 @@ function viewKeyOutcome(key: KeyOutcome, { isDryRun }: Kind): Readonly<Record<st
     ...(due.rejectedUntil === undefined ? {} : { rejectedUntil: formatInstant(due.rejectedUntil) }),
     ...(due.inactiveUntil === undefined ? {} : { inactiveUntil: formatInstant(due.inactiveUntil) }),
     ...(key.status === 'skipped' && !isDryRun ? { reason: key.reason } : {}),
-    ...(key.status === 'failed' ? { error: viewError(key.error) } : {}),
+    ...(key.status === 'failed' ? { error: viewFailure(key.error) } : {}),
   }
 }
 
-function viewError(error: Error): Readonly<Record<string, string>> {
+function viewFailure(error: Error): Readonly<Record<string, string>> {
   return { code: codeOf(error) ?? 'unexpected', message: textOf(error) }
 }
 

@@ -7,21 +7,32 @@ import { painterFor, printable, printableJson } from './render.ts'
 export async function report(error: unknown, argv: readonly string[], io: Io): Promise<ExitCode> {
   const exitCode = exitCodeOf(error)
   const code = codeOf(error)
-  const message = code === undefined ? `this is a mistake in keyturn: ${textOf(error)}` : textOf(error)
-  const paint = painterFor(io.stderr, io.env)
   try {
-    await io.stderr.write(`${paint('red', 'keyturn:')} ${printable(endSentence(message))}\n`)
+    await tellError(error, io)
     if (argv.includes('--debug')) await io.stderr.write(causesOf(error, code === undefined))
     else if (code === undefined)
       await io.stderr.write('Run it again with --debug to see where it happened.\n')
-    if (wantsJson(argv)) {
-      const json = { version: OUTPUT_VERSION, error: { code: code ?? 'unexpected', message, exitCode } }
-      await io.stdout.write(`${printableJson(json)}\n`)
-    }
+    if (wantsJson(argv))
+      await io.stdout.write(`${printableJson({ version: OUTPUT_VERSION, error: viewError(error) })}\n`)
   } catch {
     // Where nothing can be said, the exit code still can.
   }
   return exitCode
+}
+
+/** The line on stderr alone, for a command that has its document on stdout all the same. */
+export async function tellError(error: unknown, io: Io): Promise<void> {
+  const paint = painterFor(io.stderr, io.env)
+  await io.stderr.write(`${paint('red', 'keyturn:')} ${printable(endSentence(messageOf(error)))}\n`)
+}
+
+/** The member `error` of a JSON document. */
+export function viewError(error: unknown): Readonly<Record<string, unknown>> {
+  return { code: codeOf(error) ?? 'unexpected', message: messageOf(error), exitCode: exitCodeOf(error) }
+}
+
+function messageOf(error: unknown): string {
+  return codeOf(error) === undefined ? `this is a mistake in keyturn: ${textOf(error)}` : textOf(error)
 }
 
 export function textOf(error: unknown): string {

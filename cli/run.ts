@@ -37,17 +37,28 @@ async function runCommand(command: Command, args: Arguments, io: Io): Promise<Ex
     ...(timeout ? { deadline: timeout.deadline } : {}),
   })
   const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const giveUp = (): void => reject(signal.reason)
+    const stop = (): void => {
+      if (context.endsInOrder) setTimeout(giveUp, PATIENCE_MS).unref()
+      else giveUp()
+    }
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
   })
   aborted.catch(() => undefined)
   try {
     const action = await command.load()
     return (await Promise.race([action(context, args), aborted])) ?? EXIT.done
+  } catch (error) {
+    // Whatever failed because of it, that is the reason.
+    throw signal.aborted ? signal.reason : error
   } finally {
     timeout?.clear()
   }
 }
+
+/** How long a command that is interrupted may take to end in order. A second interruption ends the process at once. */
+const PATIENCE_MS = 5000
 
 interface Timeout {
   readonly signal: AbortSignal

@@ -13,8 +13,8 @@ import type { Action } from '../command.ts'
 import { chooseEnvironment, resolveSettings, type Settings } from '../config/settings.ts'
 import type { Context } from '../context.ts'
 import { reportDue } from '../due-report.ts'
-import { usageError } from '../errors.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { CliError, usageError } from '../errors.ts'
+import { EXIT, type ExitCode, exitCodeOf as exitCodeOfError } from '../exit-codes.ts'
 import { gateAll } from '../gates.ts'
 import { nextPolicyBy } from '../next-policy.ts'
 import { createProgress } from '../progress.ts'
@@ -50,9 +50,17 @@ export const rotateAllDue: Action = async (context, args) => {
     const gates = await gateAll(context, settings, backend, options)
     return { ...(await runDue(context, backend, options)), gates }
   })
-  if (outcome.interrupted) context.signal.throwIfAborted()
-  await reportDue(context, environment, outcome, { isDryRun: false, gates: outcome.gates })
-  return exitCodeOf(outcome)
+  const stopped = outcome.interrupted ? cutShort(context.signal.reason) : undefined
+  await reportDue(context, environment, outcome, { isDryRun: false, gates: outcome.gates, stopped })
+  return stopped === undefined ? exitCodeOf(outcome) : exitCodeOfError(stopped)
+}
+
+/** The reason of an interruption, by which nothing is left open: the report says what was done. */
+function cutShort(reason: unknown): unknown {
+  if (!(reason instanceof CliError)) return reason
+  const what = reason.code === 'timeout' ? 'the time was up' : 'interrupted'
+  const advice = 'Run it again: it does what is left'
+  return new CliError(reason.code, `${what} before everything was done`, { advice, cause: reason })
 }
 
 /** A version that will sign before consumers have it is something that somebody must look at. */
@@ -72,6 +80,7 @@ async function planOnly(context: Context, args: Arguments, settings: Settings): 
 
 async function runDue(context: Context, backend: Backend, options: RotateDueOptions): Promise<DueOutcome> {
   const progress = createProgress(context, 'keys')
+  context.endsInOrder = true
   try {
     return await rotateDue(backend, {
       ...options,

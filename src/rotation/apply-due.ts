@@ -70,6 +70,7 @@ export interface DueOutcome {
 
 const CONCURRENCY = 4
 const MAX_ATTEMPTS = 100
+const INTERRUPTED = 'interrupted before its turn'
 
 /**
  * Does what is due for all keys of an environment: see planDue. Each step is atomic, every number is given out once, and
@@ -109,7 +110,8 @@ export async function rotateDue(backend: Backend, options: RotateDueOptions): Pr
     failed:
       keys.filter((key) => key.status === 'failed').length + errors + (listed.error === undefined ? 0 : 1),
     interrupted:
-      done < total || keys.some(({ status }) => status === 'failed' && options.signal?.aborted === true),
+      options.signal?.aborted === true &&
+      keys.some((key) => key.status === 'failed' || (key.status === 'skipped' && key.reason === INTERRUPTED)),
   }
 }
 
@@ -139,6 +141,8 @@ async function rotateOne(backend: Backend, planned: KeyDue, options: RotateDueOp
   const { ref } = planned
   const done: DoneStep[] = []
   let due = planned
+  // An interruption while nothing is written leaves nothing open.
+  let isWriting = false
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       let key = await requireKey(backend, ref, options)
@@ -152,13 +156,16 @@ async function rotateOne(backend: Backend, planned: KeyDue, options: RotateDueOp
       try {
         for (const step of due.steps) {
           options.signal?.throwIfAborted()
+          isWriting = true
           const version = await takeStep(backend, key, step, now, options)
+          isWriting = false
           key = withVersion(key, version)
           done.push({ step, version })
         }
         return { ref, due, done, status: 'changed' }
       } catch (error) {
         if (!(await wasOvertaken(error, backend, key, options))) throw error
+        isWriting = false
       }
       await pauseBefore(attempt, options.signal)
     }
@@ -166,6 +173,8 @@ async function rotateOne(backend: Backend, planned: KeyDue, options: RotateDueOp
       `${formatKeyRef(ref)} was changed by others in each of ${MAX_ATTEMPTS} attempts`,
     )
   } catch (error) {
+    if (options.signal?.aborted && !isWriting)
+      return { ref, due, done, status: 'skipped', reason: INTERRUPTED }
     return { ref, due, done, status: 'failed', error: errorOf(error) }
   }
 }
@@ -195,7 +204,7 @@ function untouched(due: KeyDue, { dryRun }: RotateDueOptions): KeyOutcome {
     due,
     done: [],
     status: 'skipped',
-    reason: dryRun ? 'only planned' : 'interrupted before its turn',
+    reason: dryRun ? 'only planned' : INTERRUPTED,
   }
 }
 

@@ -1,5 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CliError } from '../../cli/errors.ts'
 import { createProduction, createWorld, type World } from './support.ts'
 
 const DAY = 86_400
@@ -194,5 +195,54 @@ describe('keyturn rotate --due', () => {
       changed: false,
     })
     expect(await latestVersions()).toContainEqual(['tokens', 3])
+  })
+})
+
+describe('rotate --due that is interrupted', () => {
+  const names = ['tokens', 'webhooks', 'a', 'b', 'c', 'd']
+
+  /** A clock that interrupts whoever looks at it once a key has its second version. */
+  function interruptAfterTheFirst(): AbortSignal {
+    const controller = new AbortController()
+    const { now } = world
+    Object.defineProperty(world, 'now', {
+      get: () => {
+        const isUnderWay = names.some((name) =>
+          existsSync(world.path(`keys/production/sign/${name}/log/000002.json`)),
+        )
+        if (isUnderWay) controller.abort(new CliError('interrupted', 'interrupted'))
+        return now
+      },
+    })
+    return controller.signal
+  }
+
+  beforeEach(async () => {
+    for (const name of names.slice(2)) await world.done(`key create sign/${name} -e production`)
+    world.now += 90 * DAY
+  })
+
+  it('says what it did until then, and ends with 130', async () => {
+    const signal = interruptAfterTheFirst()
+    const { code, stdout, stderr } = await world.keyturn('rotate --due -e production', { signal })
+    expect(code).toBe(130)
+    expect(stdout).toMatch(/create @2 .* done$/m)
+    expect(stdout).toMatch(/skipped: interrupted before its turn$/m)
+    expect(stderr).toMatch(
+      /keyturn: interrupted before everything was done\. Run it again: it does what is left\.\n$/,
+    )
+  })
+
+  it('says it in one JSON document too, and does the rest when it is run again', async () => {
+    const signal = interruptAfterTheFirst()
+    const outcome = await world.keyturn('rotate --due -e production --output json', { signal })
+    expect(outcome.code).toBe(130)
+    const { keys, error } = outcome.json() as { keys: { status: string }[]; error: unknown }
+    expect(error).toMatchObject({ code: 'interrupted', exitCode: 130 })
+    expect(new Set(keys.map(({ status }) => status))).toContain('changed')
+    // Four are worked on at a time.
+    expect(keys.filter(({ status }) => status === 'skipped').length).toBeGreaterThanOrEqual(2)
+    await world.done('rotate --due -e production')
+    expect((await latestVersions()) as unknown[]).toEqual(names.toSorted().map((name) => [name, 2]))
   })
 })
