@@ -91,9 +91,9 @@ export class Context {
       return
     }
     const terminal = this.io.openTerminal()
-    if (!terminal) return refuse(`${what}, which nobody at a terminal can confirm`)
+    if (!terminal) return refuse(`nobody is at a terminal to confirm this: ${what}`)
     try {
-      const answer = await terminal.ask(`${printable(what)}.\nType ${name} to go on: `)
+      const answer = await terminal.ask(`If you go on: ${printable(what)}.\nType ${name} to go on: `)
       if (answer.trim() !== name) refuse('nothing was changed: that was not the name')
     } finally {
       terminal.close()

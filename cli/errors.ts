@@ -47,6 +47,12 @@ export function fileError(doing: string, path: string, error: unknown): Error {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   return new CliError(BY_SYSTEM_CODE[code] ?? 'unavailable', `cannot ${doing} ${path} (${code})`, {
     cause: error,
-    advice: code === 'ENOENT' ? 'Check the name' : 'Check the name, the permissions and the disk',
+    advice: adviceOn(code, doing),
   })
+}
+
+function adviceOn(code: string, doing: string): string {
+  if (code !== 'ENOENT') return 'Check the name, the permissions and the disk'
+  // A file is made where there is none. Its folder is not.
+  return doing === 'write' ? 'Make its folder first, or check the name' : 'Check the name'
 }

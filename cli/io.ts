@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream'
 /** Somewhere to write to. A reader that went away is no error: the command still finishes. */
 export interface Sink {
   readonly isTTY: boolean
+  /** How wide the terminal is. */
+  readonly columns?: number | undefined
   /** Resolves when the chunk is on its way. @throws when it cannot be written */
   write(chunk: string | Uint8Array): Promise<void>
 }

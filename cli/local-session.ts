@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigurationError, type LocalBackendConfig, loadLocalBackend } from '../src/index.ts'
@@ -63,9 +63,16 @@ async function keysFor(
   }
   if (access === 'secrets') return askedFor(context, environment, local)
   if (access === 'whatever-there-is') {
-    await context.note('Secrets are not opened: there is no key file that this user may read.')
+    await context.note(`Secrets are not opened: ${whyNot(keyFile)}.`)
   }
   return {}
+}
+
+function whyNot(keyFile: KeyFile | undefined): string {
+  if (!keyFile) return 'no key file is named'
+  return existsSync(keyFile.path)
+    ? `this user may not read ${keyFile.path}`
+    : `there is no file ${keyFile.path}. Where it should be, restore it from its backup: nothing can be rotated without`
 }
 
 function isReadable(path: string): boolean {

@@ -23,6 +23,7 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   })
   return {
     isTTY: stream.isTTY,
+    columns: stream.columns,
     write: (chunk) =>
       new Promise((resolve, reject) => {
         if (isGone) return resolve()

@@ -66,11 +66,16 @@ export function renderTable(
   return lines.join('\n')
 }
 
-/** Lines of a name and a value each; what is undefined is left out. */
-export function renderFacts(facts: Readonly<Record<string, string | undefined>>): string {
-  const shown = Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== undefined)
-  const width = Math.max(...shown.map(([name]) => name.length))
-  return shown.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
+/** Lines of a name and a value each, or as many lines as there are values; what is undefined is left out. */
+export function renderFacts(facts: Readonly<Record<string, string | readonly string[] | undefined>>): string {
+  const width = Math.max(...Object.keys(facts).map((name) => (facts[name] === undefined ? 0 : name.length)))
+  return Object.entries(facts)
+    .flatMap(([name, value = []]) =>
+      (typeof value === 'string' ? [value] : value).map(
+        (text, index) => `${(index === 0 ? name : '').padEnd(width)}  ${printable(text)}`,
+      ),
+    )
+    .join('\n')
 }
 
 function textOf(cell: Cell): string {

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import yargs, { type Argv, type Options } from 'yargs'
 import { Arguments } from './arguments.ts'
-import { type Command, commonOptions, type OptionSpec } from './command.ts'
+import type { Command, OptionSpec } from './command.ts'
 import { commands, nouns } from './commands/index.ts'
 import { Context } from './context.ts'
 import { CliError, usageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { report, textOf } from './report.ts'
-import { explain } from './usage.ts'
+import { explain, groupsOf } from './usage.ts'
 import { checkWords, requireNoStray } from './words.ts'
 
 /** A command line that was understood: a command to run, or text to show. */
@@ -17,7 +17,7 @@ type Parsed = { readonly command: Command; readonly args: Arguments } | { readon
 /** Runs one command line. Everything that it says goes through `io`; it never throws. */
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   try {
-    const parsed = parse(argv)
+    const parsed = parse(argv, io.stdout.columns)
     if ('text' in parsed) {
       await io.stdout.write(`${parsed.text}\n`)
       return EXIT.done
@@ -83,11 +83,11 @@ async function timeoutOf(args: Arguments): Promise<Timeout | undefined> {
 }
 
 /** @throws CliError `usage` */
-function parse(argv: readonly string[]): Parsed {
+function parse(argv: readonly string[], columns = WIDEST): Parsed {
   if (argv.length === 1 && argv[0] === '--version') return { text: packageVersion() }
   checkWords(argv)
   let parsed: Parsed | undefined
-  const parser = createParser((command, values) => {
+  const parser = createParser(Math.min(columns, WIDEST), (command, values) => {
     requireNoStray(command, values)
     parsed = { command, args: new Arguments(values) }
   })
@@ -108,9 +108,12 @@ function parse(argv: readonly string[]): Parsed {
   throw usageError('there is no command', 'Run keyturn --help')
 }
 
+/** Of help, however wide the terminal is. */
+const WIDEST = 110
+
 type Select = (command: Command, values: Readonly<Record<string, unknown>>) => void
 
-function createParser(select: Select): Argv {
+function createParser(width: number, select: Select): Argv {
   const parser = yargs([])
     .scriptName('keyturn')
     .usage('keyturn <command>\n\nKeys that know what they are for: made, rotated, used and published.')
@@ -123,7 +126,7 @@ function createParser(select: Select): Argv {
     .option('version', { type: 'boolean', describe: 'Show the version', global: false })
     .strict()
     .demandCommand(1, 'there is no command')
-    .wrap(110)
+    .wrap(width)
     .parserConfiguration({
       'boolean-negation': false,
       'camel-case-expansion': false,
@@ -171,8 +174,8 @@ function register(parser: Argv, command: Command, select: Select): void {
           ...(choices ? { choices } : {}),
         })
       }
-      for (const [name, spec] of Object.entries({ ...command.options, ...commonOptions })) {
-        builder.option(name, optionOf(spec))
+      for (const { heading, options } of groupsOf(command)) {
+        for (const [name, spec] of options) builder.option(name, { ...optionOf(spec), group: heading })
       }
       for (const example of examples) builder.example(`keyturn ${example}`, '')
       return builder

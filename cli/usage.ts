@@ -1,4 +1,4 @@
-import { type Command, commonOptions, type OptionSpec } from './command.ts'
+import { type Command, commonOptions, environmentOptions, type OptionSpec } from './command.ts'
 import { commands, nouns } from './commands/index.ts'
 import { type CliError, usageError } from './errors.ts'
 import { nearest } from './suggest.ts'
@@ -71,6 +71,22 @@ export function strayWord(word: string, argv: readonly string[] = []): CliError 
 export function commandOf(argv: readonly string[]): Command | undefined {
   const words = wordsOf(argv)
   return commands.find(({ path }) => path.every((word, index) => word === words[index]))
+}
+
+interface OptionGroup {
+  readonly heading: string
+  readonly options: readonly (readonly [string, OptionSpec])[]
+}
+
+/** For help: what only this command has comes first, what every command has last. */
+export function groupsOf({ options }: Command): readonly OptionGroup[] {
+  const all = Object.entries(options)
+  const isShared = ([name, spec]: readonly [string, OptionSpec]): boolean => environmentOptions[name] === spec
+  return [
+    { heading: 'Options:', options: all.filter((option) => !isShared(option)) },
+    { heading: 'Where, and what opens it:', options: all.filter(isShared) },
+    { heading: 'On every command:', options: Object.entries(commonOptions) },
+  ].filter((group) => group.options.length > 0)
 }
 
 /** The words that are neither options nor their values. */

@@ -213,11 +213,16 @@ function present({ environment, store, configFile, protection }: Plan, rootThumb
   }
 }
 
-async function advise(context: Context, { protection, store, environment }: Plan): Promise<void> {
+async function advise(context: Context, { protection, store, environment, configFile }: Plan): Promise<void> {
   await context.note(
     protection.kind === 'key-file'
       ? `Back up ${protection.path} apart from the store: without it, nothing in ${environment} opens, and nobody can help.`
       : `Keep the passphrase safe: without it, nothing in ${environment} opens, and nobody can help.`,
   )
-  await context.note(`In a repository, ignore the store: echo '${basename(store)}/' >> .gitignore`)
+  const isKeyBeside = protection.kind === 'key-file' && dirname(protection.path) === dirname(configFile)
+  await context.note(
+    isKeyBeside
+      ? `In a repository, ignore the store and the key file: printf '%s\\n' '${basename(store)}/' '${basename(protection.path)}' >> .gitignore`
+      : `In a repository, ignore the store: echo '${basename(store)}/' >> .gitignore`,
+  )
 }

@@ -2,6 +2,7 @@ import {
   formatKeyRef,
   KeyNotFoundError,
   type KeyRecord,
+  type PolicyOverrides,
   type Timeline,
   timelinesOf,
 } from '../../src/index.ts'
@@ -20,6 +21,8 @@ import {
   viewVersion,
   viewVersionInFull,
 } from '../views.ts'
+
+const PERIODS_ON_A_LINE = 3
 
 export const showKey: Action = async (context, args) => {
   const argument = parseKeyArgument(args, context.io, { takesVersion: true })
@@ -64,9 +67,7 @@ function presentKey(
           algorithm: view.algorithm,
           content: view.content,
           'rotation due': view.overdue ? `${view.rotationDueAt}, overdue` : view.rotationDueAt,
-          policy: Object.entries(policy)
-            .map(([field, value]) => `${field} ${value}`)
-            .join(', '),
+          policy: linesOfPolicy(policy),
         }),
         '',
         renderTable(
@@ -76,6 +77,16 @@ function presentKey(
         ),
       ].join('\n'),
   }
+}
+
+/** A few periods on a line, so that a terminal of 80 columns holds it. */
+function linesOfPolicy(policy: PolicyOverrides): readonly string[] {
+  const periods = Object.entries(policy).map(([field, value]) => `${field} ${value}`)
+  const lines: string[] = []
+  for (let start = 0; start < periods.length; start += PERIODS_ON_A_LINE) {
+    lines.push(periods.slice(start, start + PERIODS_ON_A_LINE).join(', '))
+  }
+  return lines
 }
 
 function rowOf(version: VersionView): Parameters<typeof renderTable>[1][number] {

@@ -90,8 +90,7 @@ function textOfOutcome(
   const numbered = steps.map((sentence, index) => `${index + 1}. ${printable(sentence)}`)
   return [
     ...lines,
-    '',
-    ...numbered,
+    ...(numbered.length === 0 ? [] : ['', ...numbered]),
     ...(isChanged ? [] : ['', `${isDryRun ? 'dry run: ' : ''}nothing was changed`]),
   ].join('\n')
 }

@@ -32,10 +32,19 @@ export async function fetchLiveJwks(given: string, options: CallOptions = {}): P
     // It is the document that is not to be had, and nothing that the caller asked for in the wrong way.
     if (error instanceof BackendError) throw new BackendError('unavailable', error.message, { cause: error })
     const isLate = error instanceof Error && error.name === 'TimeoutError'
-    throw new BackendError(isLate ? 'timeout' : 'unavailable', `${nameOf(url)} cannot be fetched`, {
+    const what = `${nameOf(url)} cannot be fetched${reasonOf(error)}`
+    throw new BackendError(isLate ? 'timeout' : 'unavailable', what, {
       cause: error,
+      advice: 'See what serves it, and what lies between',
     })
   }
+}
+
+/** ` (ECONNREFUSED)`, ` (bad port)`: fetch says only that it failed, and its cause why. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (!(cause instanceof Error)) return ''
+  return ` (${'code' in cause ? String(cause.code) : cause.message})`
 }
 
 function refusal(url: URL, status: number): BackendError {

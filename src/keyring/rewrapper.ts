@@ -118,7 +118,10 @@ export class KeyRewrapper implements Rewrapper {
       throw new TokenError(
         'token-key-state',
         `it was made with ${formatVersionRef(line.version.ref)}, which is compromised: whoever has that key may have written it`,
-        { advice: 'Accept it as unauthenticated only if something else says that the data is yours' },
+        {
+          advice:
+            'Accept it (acceptUnauthenticated, or --accept-unauthenticated) only if something else says that the data is yours',
+        },
       )
     }
     return requireProcessing(line, now, (state) => isCompromised || mayProcess(state)).state

@@ -93,7 +93,8 @@ function standingNotes(line: Timeline, now: Instant): readonly DueNote[] {
     const message = `version ${number} was resumed at ${timeOf('resumed')}, verifies, and protects again from ${formatInstant(line.protectsFrom)}`
     return [{ code: 'resumed', number, message }]
   }
-  if (events.at(-1)?.type !== 'postponed') return []
+  const isReplaced = line.deactivatesAt !== undefined && line.deactivatesAt <= line.activatesAt
+  if (events.at(-1)?.type !== 'postponed' || isReplaced) return []
   const message = `version ${number} was postponed and activates at ${formatInstant(line.activatesAt)}`
   return [{ code: 'postponed', number, message }]
 }

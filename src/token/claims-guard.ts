@@ -78,7 +78,7 @@ export function guardClaims(claims: JsonObject, allowed: ReadonlySet<string>): v
       claim,
       `the claim ${quote(claim)} is refused: ${reason}, and anyone can read a signed token`,
       {
-        advice: `Encrypt it with an encryption key (keyturn token encrypt), leave it out, or allow ${quote(claim)} by name`,
+        advice: `Encrypt it with an encryption key (keyturn token encrypt), leave it out, or allow ${quote(claim)} by name (allowClaims, or --allow-claim)`,
       },
     )
   }

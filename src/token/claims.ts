@@ -157,7 +157,7 @@ function expiryOf({ exp }: JsonObject, expiresIn: Seconds | undefined, iat: Inst
   if (expiresIn === undefined) {
     if (exp === undefined) {
       throw new ClaimsError('exp', 'the token would never expire', {
-        advice: 'Say how long it lives, as expiresIn, or until when, as the claim exp',
+        advice: 'Say how long it lives (expiresIn, or --expires-in), or until when, as the claim exp',
       })
     }
     return wholeSeconds('exp', exp)

@@ -71,7 +71,7 @@ describe('keyturn audit verify', () => {
     edit('keyturn.config.json', ',\n        "store2": ""', '')
     const { code, stderr } = await findings()
     expect(code).toBe(0)
-    expect(stderr).toContain('Secrets are not opened')
+    expect(stderr).toContain('Secrets are not opened: ')
   })
 
   it('says that a store was rolled back, in another process as well', async () => {

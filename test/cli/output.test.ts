@@ -400,3 +400,44 @@ describe('token inspect', () => {
     expect(stdout).toMatch(/CIPHERTEXT\n\d+ bytes/)
   })
 })
+
+describe('--help', () => {
+  it('has what only this command takes first, and what every command takes last', async () => {
+    const { stdout } = await world.done('key create --help')
+    const order = [
+      'Options:',
+      '--algorithm',
+      'Where, and what opens it:',
+      '--store',
+      'On every command:',
+      '--output',
+    ]
+    const places = order.map((text) => stdout.indexOf(text))
+    expect(places).toEqual(places.toSorted((a, b) => a - b))
+    expect(places).not.toContain(-1)
+  })
+})
+
+describe('--out in a folder that is not there', () => {
+  it('is told from a name that is wrong', async () => {
+    const { code, stderr } = await world.keyturn('jwks export -e production --out nowhere/jwks.json')
+    expect(code).toBe(5)
+    expect(stderr).toContain('Make its folder first, or check the name.')
+  })
+})
+
+describe('what cannot be fetched', () => {
+  it('is told with the reason', async () => {
+    // No browser asks port 1, and so does no fetch.
+    const { code, stderr } = await world.keyturn('jwks check http://127.0.0.1:1/jwks.json -e production')
+    expect(code).toBe(7)
+    expect(stderr).toMatch(/cannot be fetched \(bad port\)/)
+  })
+})
+
+describe('doctor where the key file is gone', () => {
+  it('names the file that is missing', async () => {
+    const { stderr } = await world.done('doctor -e production --master-key-file lost.json')
+    expect(stderr).toContain(`Secrets are not opened: there is no file ${world.path('lost.json')}.`)
+  })
+})

@@ -238,6 +238,14 @@ describe('what else is worth knowing of a key', () => {
     ])
   })
 
+  it('is not a postponed version whose place another one has taken meanwhile', () => {
+    const postponed: VersionEvent = { type: 'postponed', at: now - 80, activatesAt: now + 9 * DAY }
+    const unannounced = { number: 3, createdAt: now - 60, activatesAt: now - 60 }
+    expect(
+      notesOf({ number: 1 }, { number: 2, createdAt: now - 90, events: [postponed] }, unannounced),
+    ).not.toContain('postponed 2')
+  })
+
   it('is a version that was replaced in an emergency, for as long as it is trusted', () => {
     const advanced = (at: number): VersionChoices => ({
       number: 2,
