@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { KeyturnError, UnsupportedAlgorithmError, WeakKeyError } from '../errors.ts'
 import { factsOf, type KeyAlgorithm } from './algorithm.ts'
 import { decodeBase64url } from './base64url.ts'
+import { weaknessOf } from './curve25519.ts'
 import { quote } from './ref.ts'
 import { checkMembers, type JsonObject, type JsonValue, stringMember } from './strict-json.ts'
 
@@ -70,7 +71,7 @@ export function importPublicJwk(jwk: PublicJwk): KeyObject {
 
 /**
  * Checks that public material fits its algorithm and is not known to be weak: type and curve, modulus of 2048 to 4096
- * bits, odd exponent of at least 65537, no ROCA modulus (CVE-2017-15361), canonical base64url.
+ * bits, odd exponent of at least 65537, no ROCA modulus (CVE-2017-15361), no point of small order, canonical base64url.
  *
  * @throws WeakKeyError
  */
@@ -117,6 +118,9 @@ function checkCoordinates(jwk: Exclude<PublicJwk, { kty: 'RSA' }>): void {
     if (decode(value).length !== bytes)
       throw new WeakKeyError('a coordinate of the public key has the wrong length')
   }
+  if (jwk.kty !== 'OKP' || (jwk.crv !== 'Ed25519' && jwk.crv !== 'X25519')) return
+  const weakness = weaknessOf(jwk.crv, decode(jwk.x))
+  if (weakness) throw new WeakKeyError(`the public key ${weakness}`, { advice: 'Generate a new key' })
 }
 
 function checkRsa(jwk: Extract<PublicJwk, { kty: 'RSA' }>, algorithm: KeyAlgorithm): void {
