@@ -82,6 +82,9 @@ async function timeoutOf(args: Arguments): Promise<Timeout | undefined> {
   return { signal: controller.signal, deadline: Date.now() + milliseconds, clear: () => clearTimeout(timer) }
 }
 
+/** Ends the parser's work: it would go on and format help that nobody asked for, which takes it longer than the rest. */
+const SELECTED = new Error('a command was selected')
+
 /** @throws CliError `usage` */
 function parse(argv: readonly string[], columns = WIDEST): Parsed {
   if (argv.length === 1 && argv[0] === '--version') return { text: packageVersion() }
@@ -90,6 +93,7 @@ function parse(argv: readonly string[], columns = WIDEST): Parsed {
   const parser = createParser(Math.min(columns, WIDEST), (command, values) => {
     requireNoStray(command, values)
     parsed = { command, args: new Arguments(values) }
+    throw SELECTED
   })
   let failure: unknown
   let text = ''
@@ -99,7 +103,7 @@ function parse(argv: readonly string[], columns = WIDEST): Parsed {
       text = output
     })
   } catch (error) {
-    failure = error
+    if (error !== SELECTED) failure = error
   }
   if (failure instanceof CliError) throw failure
   if (failure) throw explain(textOf(failure), argv)
