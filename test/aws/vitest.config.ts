@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import base from './vitest.config.ts'
+import base from '../../vitest.config.ts'
 
 /** The long runs against AWS KMS: the whole contract on the fake of this repository, and on moto. */
 const config: ReturnType<typeof defineConfig> = defineConfig({
