@@ -10,6 +10,7 @@ import { fileClockFindings, recordClockFindings } from './clocks.ts'
 import { refusedPolicyFindings, strayPolicyFindings, writableConfigFindings } from './configuration.ts'
 import { issuerFindings } from './issuers.ts'
 import { masterAgeFindings } from './master-age.ts'
+import { formerPinFindings } from './pin.ts'
 
 /** Everything that doctor looks at: what the backend finds, then what is around it. */
 export async function* checkEverything(
@@ -59,7 +60,8 @@ async function* aroundLocalStore(context: Context, settings: Settings): AsyncIte
   if (backend.kind !== 'local') return
   const { showLocalEnvironment } = await loadLocalBackend()
   const config = await localConfigOf(context, settings, 'records')
-  const { masterKeyCreatedAt } = await showLocalEnvironment(config, environment)
+  const { masterKeyCreatedAt, rootThumbprint } = await showLocalEnvironment(config, environment)
+  yield* formerPinFindings(settings, backend.rootThumbprint, rootThumbprint)
   yield* masterAgeFindings(environment, masterKeyCreatedAt, context.now())
   const trail = await openAuditTrail(context, settings)
   // Both by real clocks: a file has its time from the system, whatever a command was told.

@@ -92,6 +92,13 @@ describe('environment rekey', () => {
     expect(stale.stderr).toMatch(/replaced by a rekey\. .*run it again/)
     const shown = await world.done('environment show -e production')
     expect(shown.stderr).toMatch(/warning: The configuration pins the former root/)
+    const examined = await world.keyturn(
+      'doctor -e production --master-key-file production.master-key-2.json --output json',
+    )
+    expect(examined.code).toBe(0)
+    expect(examined.json().findings).toMatchObject([
+      { finding: 'former-root', subject: world.path('keyturn.config.json') },
+    ])
     const again = await rekey()
     expect(again.json()).toMatchObject({ changed: false, epoch: 2 })
     expect(config()).toEqual(present)
