@@ -18,7 +18,10 @@ const config: ReturnType<typeof defineConfig> = mergeConfig(
         { find: /^google-gax$/, replacement: `${modules}/google-gax/build/src/index.js` },
       ],
     },
-    test: { env: { KEYTURN_GCP_KMS: sdk } },
+    test: {
+      env: { KEYTURN_GCP_KMS: sdk },
+      setupFiles: [fileURLToPath(new URL('../../support/gcp-kms-6.mjs', import.meta.url))],
+    },
   }),
 )
 
