@@ -14,7 +14,7 @@ export function formerPinFindings(
   if (pinned === undefined || pinned === present) return []
   return [
     {
-      finding: 'former-root',
+      finding: 'configuration',
       severity: 'warning',
       subject: configFile ?? environment,
       message: `the configuration pins the former root ${pinned} of ${environment}: whoever has the master key of that time can mislead this host`,

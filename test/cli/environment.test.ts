@@ -97,7 +97,7 @@ describe('environment rekey', () => {
     )
     expect(examined.code).toBe(0)
     expect(examined.json().findings).toMatchObject([
-      { finding: 'former-root', subject: world.path('keyturn.config.json') },
+      { finding: 'configuration', message: expect.stringContaining('pins the former root') },
     ])
     const again = await rekey()
     expect(again.json()).toMatchObject({ changed: false, epoch: 2 })
