@@ -27,7 +27,13 @@ export async function* diagnoseSecrets(
   const { store } = inspection
   for (const key of keys) {
     checkCall(options)
-    const listed = await store.list(secretsFolder(key.ref))
+    let listed: readonly ListedObject[]
+    try {
+      listed = await store.list(secretsFolder(key.ref))
+    } catch (error) {
+      yield findingOf(formatKeyRef(key.ref), error)
+      continue
+    }
     const named = new Set(key.versions.map((version) => `${version.material.id}.jwe`))
     const former = new Set(key.versions.flatMap(formerNames))
     for (const object of listed) {
@@ -76,8 +82,12 @@ async function* secretsWithoutKey(
       const ref = { environment, purpose, name }
       // Its log is damaged or gone: the secrets are what is left of it.
       if (unreadable.has(formatKeyRef(ref))) continue
-      if ((await store.list(keyLog(ref))).some((object) => !isTemporaryName(object.name))) continue
-      for (const object of await store.list(secretsFolder(ref))) yield orphan(inspection, ref, object)
+      try {
+        if ((await store.list(keyLog(ref))).some((object) => !isTemporaryName(object.name))) continue
+        for (const object of await store.list(secretsFolder(ref))) yield orphan(inspection, ref, object)
+      } catch (error) {
+        yield findingOf(store.describe(`${keysFolder(environment, purpose)}/${name}`), error)
+      }
     }
   }
 }

@@ -8,7 +8,7 @@ import type { EnvironmentRecord } from './environment-entries.ts'
 import { findingOf } from './finding.ts'
 import { environmentLog, keyLog, materialFolder } from './layout.ts'
 import { readClaim } from './material-claims.ts'
-import { isTemporaryName, SAFE_AGE_MS } from './object-store.ts'
+import { isTemporaryName, type ListedObject, SAFE_AGE_MS } from './object-store.ts'
 import type { SignedLog } from './signed-log.ts'
 
 /** Checks every signature of every log, and that logs, registrations and claims agree with each other. */
@@ -34,6 +34,7 @@ export async function* diagnoseLog(
       yield item
       continue
     }
+    let isTold = false
     try {
       const known = await log.asItIs((now) => log.readWith(now, item, { deep: true }), environment)
       if (known) {
@@ -43,9 +44,10 @@ export async function* diagnoseLog(
       if (known && !environment.keys.has(formatKeyRef(item))) yield unregistered(log, known.key)
     } catch (error) {
       complete = false
+      isTold = true
       yield findingOf(formatKeyRef(item), error)
     }
-    yield* strays(log, keyLog(item))
+    yield* strays(log, keyLog(item), isTold)
   }
   yield* claims(log, environment, keys, complete)
   yield* diagnoseRekeys(log, environment, chains, complete)
@@ -70,8 +72,17 @@ function unregistered(log: SignedLog, key: KeyRecord): Finding {
   }
 }
 
-async function* strays(log: SignedLog, folder: string): AsyncIterable<Finding> {
-  for (const { name, modifiedAt } of await listStrays(log.store, folder)) {
+/** @param isTold whether it was said already that something is wrong with the folder */
+async function* strays(log: SignedLog, folder: string, isTold = false): AsyncIterable<Finding> {
+  let listed: readonly ListedObject[]
+  try {
+    listed = await listStrays(log.store, folder)
+  } catch (error) {
+    const finding = findingOf(log.store.describe(folder), error)
+    if (!isTold) yield finding
+    return
+  }
+  for (const { name, modifiedAt } of listed) {
     const path = `${folder}/${name}`
     if (isTemporaryName(name)) {
       yield* interrupted(log, path, modifiedAt)

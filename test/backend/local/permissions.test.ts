@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Finding } from '../../../src/backend/backend.ts'
 import { openLocalBackend } from '../../../src/backend/local/index.ts'
 import { ConfigurationError } from '../../../src/errors.ts'
 import { parseKeyRef } from '../../../src/key/ref.ts'
@@ -170,5 +171,27 @@ describe('what is no file', () => {
     expect(complaints.length).toBeGreaterThan(0)
     expect(complaints.every((message) => message.includes(file))).toBe(true)
     expect(fs.existsSync(fileElsewhere()) || fs.existsSync(`${fileElsewhere()}.2`)).toBe(true)
+  })
+})
+
+describe('one folder that others may write', () => {
+  // Where it lies, relative to the store, and what the finding is about.
+  it.each([
+    ['production/sign/planted', 'planted'],
+    ['production/sign/tokens/log', 'production/sign/tokens'],
+    ['production/sign/tokens/secrets', 'production/sign/tokens'],
+  ])('does not keep doctor from looking at the rest: %s', async (folder, subject) => {
+    const backend = await fixture.open('production')
+    const other = await backend.addVersion(draftFor('production/encrypt/data@1'))
+    fs.rmSync(fixture.file(`production/encrypt/data/secrets/${other.material.id}.jwe`))
+    fs.mkdirSync(fixture.file(folder), { recursive: true })
+    fs.chmodSync(fixture.file(folder), 0o777)
+    const fresh = await fixture.open('production')
+    const findings: Finding[] = []
+    for await (const finding of fresh.diagnose({})) findings.push(finding)
+    const wrong = findings.filter(({ finding }) => finding === 'permissions')
+    expect(wrong.map(({ message }) => message)).toEqual([expect.stringContaining('has mode 0777')])
+    expect(wrong[0]?.subject).toContain(subject)
+    expect(findings.some((one) => one.subject.includes('production/encrypt/data'))).toBe(true)
   })
 })
