@@ -225,12 +225,17 @@ describe('a publisher', () => {
 })
 
 describe('a rotator', () => {
-  it.each(['key list', 'plan', 'rotate session-tokens', 'rotate customer-data', 'rotate --due', 'metrics'])(
-    'can %s',
-    async (line) => {
-      await done('rotator', line)
-    },
-  )
+  it.each([
+    'key list',
+    'plan',
+    'rotate session-tokens',
+    'rotate customer-data',
+    'rotate --due',
+    'metrics',
+    'terraform import-blocks',
+  ])('can %s', async (line) => {
+    await done('rotator', line)
+  })
 
   it('postpones what it announced', async () => {
     const until = new Date((world.now + 5 * 86_400) * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -268,6 +273,12 @@ describe('a custodian', () => {
     'key list',
   ])('can %s', async (line) => {
     await done('custodian', line)
+  })
+
+  it('reads every key policy', async () => {
+    const { code, denied } = await run('custodian', 'terraform check')
+    // The keys were made with the policy that AWS gives by itself.
+    expect({ code, denied }).toEqual({ code: 10, denied: [] })
   })
 
   it('marks a version as compromised', async () => {
