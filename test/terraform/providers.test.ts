@@ -8,7 +8,7 @@ import { type Ran, TERRAFORM } from './terraform.ts'
 
 const PROVIDERS = { 'hashicorp/aws': 'aws', 'hashicorp/google': 'google' } as const
 
-const MODULES = ['aws', 'aws/jwks', 'gcp', 'gcp/jwks']
+const MODULES = ['aws', 'aws/jwks', 'aws/schedule', 'gcp', 'gcp/jwks']
 const EXAMPLES = ['aws/examples/minimal', 'aws/examples/accounts', 'gcp/examples/minimal']
 
 const running: StubProvider[] = []
