@@ -48,11 +48,13 @@ async function publish(name: string, key: KeyRecord, bucket = BUCKET): Promise<P
 
 async function objectAt(name: string): Promise<{ body: string; type: unknown; cache: unknown }> {
   const got = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: name }))
-  return { body: (await got.Body?.transformToString()) ?? '', type: got.ContentType, cache: got.CacheControl }
+  // The blanks behind it tell apart two revisions of the same bytes.
+  const body = ((await got.Body?.transformToString()) ?? '').trimEnd()
+  return { body, type: got.ContentType, cache: got.CacheControl }
 }
 
 function documentAt(key: KeyRecord): string {
-  return serializeJwks(createKeyJwksDocument(key, { now: NOW }).document)
+  return serializeJwks(createKeyJwksDocument(key, { now: NOW }).document).trimEnd()
 }
 
 describe('publishing to S3', () => {
