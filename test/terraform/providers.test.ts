@@ -8,8 +8,14 @@ import { type Ran, TERRAFORM } from './terraform.ts'
 
 const PROVIDERS = { 'hashicorp/aws': 'aws', 'hashicorp/google': 'google' } as const
 
-const MODULES = ['aws', 'aws/jwks', 'aws/schedule', 'gcp', 'gcp/jwks']
-const EXAMPLES = ['aws/examples/minimal', 'aws/examples/accounts', 'gcp/examples/minimal']
+const MODULES = ['aws', 'aws/jwks', 'aws/schedule', 'gcp', 'gcp/jwks', 'gcp/schedule']
+const EXAMPLES = [
+  'aws/examples/minimal',
+  'aws/examples/accounts',
+  'aws/examples/scheduled',
+  'gcp/examples/minimal',
+  'gcp/examples/scheduled',
+]
 
 const running: StubProvider[] = []
 let reattach = ''
