@@ -1,7 +1,13 @@
 import { resolve } from 'node:path'
 import { formatInstant, loadLocalBackend, parsePurpose } from '../../src/index.ts'
 import type { Action } from '../command.ts'
-import { chooseEnvironment, describeBackend, resolveSettings, type Settings } from '../config/settings.ts'
+import {
+  type BackendSettings,
+  chooseEnvironment,
+  describeBackend,
+  resolveSettings,
+  type Settings,
+} from '../config/settings.ts'
 import type { Context } from '../context.ts'
 import { localConfigOf } from '../local-session.ts'
 import { printable, renderFacts } from '../render.ts'
@@ -62,7 +68,7 @@ async function showCloudEnvironment(context: Context, settings: Settings): Promi
   await context.succeed({
     json: {
       environment,
-      backend: { kind: backend.kind },
+      backend: viewBackend(backend),
       ...(configFile === undefined ? {} : { config: configFile }),
       issuer,
     },
@@ -75,6 +81,11 @@ async function showCloudEnvironment(context: Context, settings: Settings): Promi
       }),
   })
   return undefined
+}
+
+/** What the configuration says; a client is never in it. */
+function viewBackend(backend: BackendSettings): object {
+  return 'config' in backend ? { ...backend.config } : { kind: backend.kind }
 }
 
 export const createRoleKey: Action = async (context, args) => {
