@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { misuseOf } from '../support/command-lines.ts'
+import { TERRAFORM } from './terraform.ts'
 
 const RECIPES = fileURLToPath(new URL('../../docs/recipes/', import.meta.url))
 /** It has a parser of YAML, which Node.js has not. */
@@ -66,6 +68,13 @@ describe('the recipes', () => {
     expect(runs.length).toBe(1)
     for (const line of runs) expect(misuseOf(line.split(' ').slice(1), 'complete')).toBeUndefined()
     expect(JSON.stringify(workflow)).not.toMatch(/secrets\./)
+  })
+
+  it.each(['aws', 'gcp'])('terraform/%s/schedule runs commands that exist', (cloud) => {
+    const planned = readFileSync(join(TERRAFORM, cloud, 'schedule/tests/schedule.tftest.hcl'), 'utf8')
+    const lines = [...planned.matchAll(/dist\/cli\/main\.js (.*?) \|\|/g)].map(([, line = '']) => line)
+    expect(lines.length).toBe(3)
+    for (const line of lines) expect(misuseOf(line.split(' '), 'complete')).toBeUndefined()
   })
 
   it('the image starts from a pinned base, is not root, and starts no shell', () => {
