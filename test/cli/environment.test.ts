@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { copyTree } from '../support/copy-tree.ts'
 import { createProduction, createWorld, type Outcome, type World } from './support.ts'
 import '../support/cheap-scrypt.ts'
 
@@ -133,7 +134,7 @@ describe('environment rekey', () => {
 
   it('leaves what hosts remember of the logs in force', async () => {
     await world.done('key list -e production')
-    fs.cpSync(world.path('keys'), world.path('copy'), { recursive: true })
+    copyTree(world.path('keys'), world.path('copy'))
     await rekey('--confirm production')
     await world.done('key list -e production')
     fs.rmSync(world.path('keys'), { recursive: true })
