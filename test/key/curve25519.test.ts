@@ -1,4 +1,4 @@
-import { createPublicKey, diffieHellman, generateKeyPairSync, verify } from 'node:crypto'
+import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { encodeBase64url } from '../../src/key/base64url.ts'
 import { checkPublicJwk, type PublicJwk } from '../../src/key/jwk.ts'
@@ -31,24 +31,14 @@ const SMALL_X25519 = [
   '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
 ]
 
-/** Whether one of a few messages is signed by a signature that needs no private key: R = [1]A, S = 0, up to the order of A. */
-function isForgeable(point: Buffer): boolean {
-  const key = createPublicKey({ key: { ...jwkOf('Ed25519', point) }, format: 'jwk' })
-  const identity = Buffer.from(`01${'00'.repeat(31)}`, 'hex')
-  const signature = Buffer.concat([identity, Buffer.alloc(32)])
-  return Array.from({ length: 200 }, (_, index) => Buffer.from(`message ${index}`)).some((message) =>
-    verify(null, message, key, signature),
-  )
-}
-
 describe('a public key of small order', () => {
+  // The OpenSSL of Node.js 20 and 22 verifies signatures with them that need no private key.
   it.each(SMALL_ED25519)('of Ed25519, with which anybody signs, is refused: %s', (hex) => {
     for (const signBit of [0, 0x80]) {
       const point = Buffer.from(hex, 'hex')
       point.writeUInt8(point.readUInt8(31) | signBit, 31)
       expect(() => checkPublicJwk(jwkOf('Ed25519', point), { alg: 'EdDSA' })).toThrow('small order')
     }
-    expect(isForgeable(Buffer.from(hex, 'hex'))).toBe(true)
   })
 
   it.each(SMALL_X25519)('of X25519, with which nothing can be agreed, is refused: %s', (hex) => {

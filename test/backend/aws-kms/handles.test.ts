@@ -8,7 +8,7 @@ import { mockClient } from 'aws-sdk-client-mock'
 import { describe, expect, it } from 'vitest'
 import { openAwsKmsBackend } from '../../../src/backend/aws-kms/index.ts'
 import { mlDsaMu } from '../../../src/backend/aws-kms/ml-dsa.ts'
-import { InvalidInputError } from '../../../src/errors.ts'
+import { IntegrityError, InvalidInputError } from '../../../src/errors.ts'
 import type { KeyAlgorithm } from '../../../src/key/algorithm.ts'
 import type { VersionRecord } from '../../../src/key/record.ts'
 import { draftFor } from '../../backends/drafts.ts'
@@ -37,7 +37,11 @@ async function inputOfSign(algorithm: KeyAlgorithm, length: number): Promise<Rec
   mock.on(SignCommand).resolves({ KeyId: arn, Signature: new Uint8Array(64) })
   mock.on(ListResourceTagsCommand).resolves({})
   const backend = await openAwsKmsBackend({ kind: 'aws-kms', client }, 'production')
-  await (await backend.signing(versionOf(algorithm))).sign(Buffer.alloc(length, 1))
+  const handle = await backend.signing(versionOf(algorithm))
+  // What comes back is no signature, which is found where the runtime can look at one of ML-DSA.
+  await Promise.resolve(handle.sign(Buffer.alloc(length, 1))).catch((error: unknown) => {
+    if (!(error instanceof IntegrityError)) throw error
+  })
   const [call] = mock.commandCalls(SignCommand)
   return { ...call?.args[0].input }
 }
