@@ -30,9 +30,10 @@ export function canonicalJwk(jwk: PublicJwk): string {
 
 /** A copy that has the public members of `jwk` and no other. @throws UnsupportedAlgorithmError for an unknown `kty` */
 export function publicPartOf(jwk: Readonly<Record<string, unknown>>): PublicJwk {
-  const kty = String(jwk.kty)
-  if (!Object.hasOwn(MEMBERS, kty))
-    throw new UnsupportedAlgorithmError(`a JWK of type ${quote(kty)} has no public part`)
+  const { kty } = jwk
+  // Whatever JSON holds may be here: an object could not even be made a string of.
+  if (typeof kty !== 'string' || !Object.hasOwn(MEMBERS, kty))
+    throw new UnsupportedAlgorithmError(`a JWK of type ${quote(kty as string)} has no public part`)
   const members: readonly string[] = MEMBERS[kty as PublicJwk['kty']]
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as unknown as PublicJwk
 }

@@ -159,6 +159,13 @@ describe('reading a JWK Set', () => {
     expect(JSON.stringify(leaked) + leaked.stack).not.toContain('s3cr3t')
   })
 
+  it.each([{ toString: false }, { toString: null }, ['EC'], 1, null])(
+    'refuses the type %j in its own words',
+    (kty) => {
+      expect(() => parseJwks({ keys: [{ ...ec, kty }] })).toThrow(KeyturnError)
+    },
+  )
+
   it('never throws anything but its own errors', () => {
     const member = fc.oneof(
       fc.constantFrom(...Object.values(ec), 'RSA', 'OKP', 'AKP', 'oct', 'ML-DSA-44', 'RS256'),
