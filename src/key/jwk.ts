@@ -24,7 +24,7 @@ const MEMBERS = {
 /** The required members alone, in lexicographic order: what RFC 7638 hashes. */
 export function canonicalJwk(jwk: PublicJwk): string {
   const members: readonly string[] = MEMBERS[jwk.kty]
-  const values = jwk as unknown as Readonly<Record<string, string>>
+  const values: Readonly<Record<string, string>> = jwk
   return JSON.stringify(Object.fromEntries(members.map((member) => [member, values[member]])))
 }
 

@@ -161,9 +161,9 @@ export function formatVersion(version: VersionRecord): JsonObject {
     ...(content === undefined ? {} : { content }),
     policy: formatPolicy(ref.purpose, policy) as JsonObject,
     kid,
-    ...(version.publicJwk === undefined ? {} : { publicJwk: version.publicJwk as unknown as JsonObject }),
+    ...(version.publicJwk === undefined ? {} : { publicJwk: version.publicJwk }),
     ...(version.fingerprint === undefined ? {} : { fingerprint: version.fingerprint }),
-    material: version.material as unknown as JsonObject,
+    material: { ...version.material },
   }
 }
 

@@ -71,7 +71,7 @@ export function writeRoleKeyFile(path: string, role: RoleKey): void {
     environment: role.environment,
     purpose: role.purpose,
     wrappingKey: role.wrappingKey.export().toString('base64url'),
-    rootJwk: role.rootJwk as unknown as JsonObject,
+    rootJwk: role.rootJwk,
   })
   if (!created) throw existsAlready(path)
 }

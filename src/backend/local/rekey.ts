@@ -222,7 +222,7 @@ async function carryAllOver(
   const members = {
     environment,
     rekey: id,
-    rootJwk: rootJwk as unknown as JsonObject,
+    rootJwk,
     protection,
     fingerprintKeys,
     heads: digestOfHeads(heads),

@@ -85,7 +85,7 @@ export function firstEnvironmentEntry(options: {
     at: formatInstant(options.at),
     ...attributionOf(options.attribution),
     environment: options.environment,
-    rootJwk: options.rootJwk as unknown as JsonObject,
+    rootJwk: options.rootJwk,
     protection: options.protection,
     root: thumbprintOf(options.rootJwk),
     epoch: 1,

@@ -122,7 +122,7 @@ export class EnvironmentLog {
     entering: Entering,
   ): Promise<string | undefined> {
     const rekey = randomBytes(8).toString('hex')
-    const members = { rekey, rootJwk: rootJwk as unknown as JsonObject }
+    const members = { rekey, rootJwk }
     return (await this.append(record, 'rekey-started', entering, members)) ? rekey : undefined
   }
 
