@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { IS_LONG_RUN } from './test/support/long-run.ts'
+
+const LIMIT_MS = IS_LONG_RUN ? 7_200_000 : 60_000
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -18,11 +21,12 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/**/*.test.ts'],
     // npm run test:terraform
     exclude: ['test/terraform/**', 'test/aws/**'],
+    reporters: ['default', './test/support/stall-reporter.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/secrecy.ts'],
-    // Vitest leaves a core to itself, which on two cores means that one is idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // One more than there are cores: many a test waits for a child process or a timer.
+    maxWorkers: availableParallelism() + 1,
+    testTimeout: LIMIT_MS,
+    hookTimeout: LIMIT_MS,
   },
 })
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from './support/node-process.ts'
 
 // The canary watches every test of this run: see support/secrecy.ts. This shows that it would sing.
 let folder: string
@@ -27,7 +28,8 @@ function leaksOf(program: string): string {
     const { d } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
   `
   writeFileSync(file, `${prelude}${program}`)
-  execFileSync(process.execPath, [file, folder], {
+  execFileSync(process.execPath, [...NODE_FLAGS, file, folder], {
+    ...WITHIN_LIMIT,
     env: { ...process.env, KEYTURN_CANARY_LOG: log },
     stdio: 'ignore',
   })

@@ -7,6 +7,7 @@ import { parseAlias } from '../../src/backend/aws-kms/alias.ts'
 import { openAwsKmsBackend } from '../../src/backend/aws-kms/index.ts'
 import { createKey } from '../../src/rotation/apply.ts'
 import { type Moto, startMoto } from '../fakes/moto.ts'
+import { NODE_FLAGS } from '../support/node-process.ts'
 
 const WORKER = fileURLToPath(new URL('./rotate-worker.mjs', import.meta.url))
 const PROCESSES = 32
@@ -27,7 +28,7 @@ interface Racer {
 
 async function startRacer({ endpoint, region, credentials }: Moto): Promise<Racer> {
   const client = { endpoint, region, credentials, maxAttempts: 4 }
-  const child = spawn(process.execPath, [WORKER, JSON.stringify({ config: CONFIG, client })], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, WORKER, JSON.stringify({ config: CONFIG, client })], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...process.env, NODE_OPTIONS: '' },
   })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BACKEND_KINDS, explainMissingPackage, openBackend } from '../../src/backend/open.ts'
 import { ConfigurationError } from '../../src/errors.ts'
 import { openKeyring } from '../../src/keyring/keyring.ts'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 
 describe('openBackend', () => {
   it('refuses an unknown kind, and names those it knows', async () => {
@@ -24,7 +25,9 @@ describe('an SDK that is not installed', () => {
     // Node itself says it, in a process without a test runner's resolution.
     const program = `await import('@keyturn-test/absent/client').catch((e) => console.log(JSON.stringify([e.code, e.message])))`
     const args = ['--input-type=module', '--eval', program]
-    const [code, message] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+    const [code, message] = JSON.parse(
+      execFileSync(process.execPath, [...NODE_FLAGS, ...args], { ...WITHIN_LIMIT, encoding: 'utf8' }),
+    )
     const native = Object.assign(new Error(message), { code })
     const explained = explainMissingPackage(native, 'the backend some-kms')
     expect(explained).toBeInstanceOf(ConfigurationError)

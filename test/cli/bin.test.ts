@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 import { environmentOf, wordsOf } from './support.ts'
 
 const BIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -25,8 +26,9 @@ function keyturn(
   line: string,
   input: string | Buffer = '',
 ): { status: number | null; stdout: Buffer; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...wordsOf(line)], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_FLAGS, BIN, ...wordsOf(line)], {
     ...optionsOf(),
+    ...WITHIN_LIMIT,
     input,
     maxBuffer: 2 ** 24,
   })
@@ -34,16 +36,20 @@ function keyturn(
 }
 
 function shell(script: string): { status: number | null; stdout: string; stderr: string } {
-  const keyturnFunction = `keyturn() { '${process.execPath}' '${BIN}' "$@"; }`
+  const keyturnFunction = `keyturn() { '${process.execPath}' ${NODE_FLAGS.join(' ')} '${BIN}' "$@"; }`
   const { status, stdout, stderr } = spawnSync('bash', ['-c', `${keyturnFunction}\n${script}`], {
     ...optionsOf(),
+    ...WITHIN_LIMIT,
     encoding: 'utf8',
   })
   return { status, stdout, stderr }
 }
 
 function start(line: string): ChildProcess {
-  return spawn(process.execPath, [BIN, ...wordsOf(line)], { ...optionsOf(), stdio: ['pipe', 'pipe', 'pipe'] })
+  return spawn(process.execPath, [...NODE_FLAGS, BIN, ...wordsOf(line)], {
+    ...optionsOf(),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
 }
 
 function ending(child: ChildProcess): Promise<{ code: number | null; stderr: string }> {
@@ -129,10 +135,11 @@ describe('the command as it is shipped', () => {
 describe('a passphrase at a terminal', () => {
   it.skipIf(process.platform !== 'linux')('is asked for, and not shown', () => {
     const passphrase = 'words that nobody sees'
-    const init = `'${process.execPath}' '${BIN}' init -e staging --store keys --passphrase-file -`
+    const init = `'${process.execPath}' ${NODE_FLAGS.join(' ')} '${BIN}' init -e staging --store keys --passphrase-file -`
     // script(1) gives the command a terminal of its own.
     const { status, stdout } = spawnSync('script', ['--quiet', '--return', '--command', init, '/dev/null'], {
       ...optionsOf(),
+      ...WITHIN_LIMIT,
       input: `${passphrase}\r${passphrase}\r`,
       encoding: 'utf8',
     })

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commands } from '../../cli/commands/index.ts'
+import { WITHIN_LIMIT } from '../support/node-process.ts'
 import { createWorld, environmentOf, type World } from './support.ts'
 
 let world: World
@@ -31,6 +32,7 @@ function complete(...words: string[]): readonly string[] {
     _keyturn
     printf '%s\\n' "\${COMPREPLY[@]}"`
   const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
+    ...WITHIN_LIMIT,
     cwd: world.folder,
     encoding: 'utf8',
     env: { ...environmentOf(world.folder), PATH: `${world.path('bin')}:${process.env.PATH}` },
@@ -41,7 +43,10 @@ function complete(...words: string[]): readonly string[] {
 
 describe('the script for bash', () => {
   it('is one that bash accepts', () => {
-    const { status, stderr } = spawnSync('bash', ['-n', world.path('bash')], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync('bash', ['-n', world.path('bash')], {
+      ...WITHIN_LIMIT,
+      encoding: 'utf8',
+    })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSy
 import { fileURLToPath } from 'node:url'
 import { compactDecrypt, importJWK, importSPKI, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 import {
   createProduction,
   createStaging,
@@ -365,7 +366,8 @@ describe('keyturn key export --private', () => {
     await keyturn('key create sign/tokens')
     // In a process of its own, which the canary does not watch: here a secret is meant to leave.
     const argv = `key export tokens@1 ${RISK} --unencrypted --out clear.jwk --output json`.split(' ')
-    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_FLAGS, BIN, ...argv], {
+      ...WITHIN_LIMIT,
       cwd: world.folder,
       env: { ...environmentOf(world.folder), ...PRODUCTION },
       encoding: 'utf8',

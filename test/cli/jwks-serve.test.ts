@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NODE_FLAGS } from '../support/node-process.ts'
 import { createProduction, createWorld, environmentOf, type Outcome, type World, wordsOf } from './support.ts'
 
 const BIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -151,7 +152,7 @@ describe('the process that serves', () => {
     stdout(): string
   }> {
     const words = wordsOf('jwks serve -e production --listen 127.0.0.1:0')
-    const child = spawn(process.execPath, [BIN, ...words], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, BIN, ...words], {
       cwd: world.folder,
       env: { ...process.env, ...environmentOf(world.folder) },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,6 +3,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 import { createWorld, environmentOf, type World } from './support.ts'
 
 const BIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -18,13 +19,12 @@ interface Ending {
 
 /** Runs a script in which `keyturn` is the command as it is shipped. Whatever waits for ever is killed. */
 function shell(script: string): Ending {
-  const keyturn = `keyturn() { '${process.execPath}' '${BIN}' "$@"; }`
+  const keyturn = `keyturn() { '${process.execPath}' ${NODE_FLAGS.join(' ')} '${BIN}' "$@"; }`
   const { status, stdout, stderr } = spawnSync('bash', ['-c', `${keyturn}\n${script}`], {
     cwd: folder,
     env: { ...process.env, ...environmentOf(folder) },
     encoding: 'utf8',
-    timeout: 30_000,
-    killSignal: 'SIGKILL',
+    ...WITHIN_LIMIT,
   })
   return { status, stdout, stderr }
 }
@@ -83,7 +83,7 @@ describe('a pipe that nobody writes to', () => {
 
   it('can be interrupted', () => {
     const { status, stderr } = shell(`
-      '${process.execPath}' '${BIN}' token inspect --in pipe & keyturn=$!
+      '${process.execPath}' ${NODE_FLAGS.join(' ')} '${BIN}' token inspect --in pipe & keyturn=$!
       if [ -d /proc/$keyturn/fd ]; then
         until ls -l /proc/$keyturn/fd | grep -q '/pipe$'; do sleep 0.1; done
       else

@@ -160,5 +160,5 @@ describe('a service that fails three calls in ten', () => {
       expect(behind.has(arn.split('/').at(-1) ?? ''), `${name} was acknowledged`).toBe(true)
     }
     expect(second).toEqual({ orphans: 0, left: 0 })
-  }, 3_600_000)
+  })
 })

@@ -21,4 +21,4 @@ it('Cloud KMS over a transport of which 30 % fails: no number is given twice, an
   expect(counts.operations).toBeGreaterThanOrEqual(OPERATIONS)
   expect(counts.faults).toBeGreaterThan(OPERATIONS / 3)
   expect(counts.versions).toBeGreaterThan(OPERATIONS / 10)
-}, 3_600_000)
+})

@@ -30,27 +30,23 @@ afterAll(() => {
 })
 
 describe('an I/O error', () => {
-  it.each(OPERATIONS)(
-    'during $name',
-    async (operation) => {
-      const scene = await setScene(scratch, operation)
-      const calls = await listCalls(scene, { scratch })
-      const all = WAYS.flatMap((way) =>
-        calls.filter((call) => canFail(call, way.manner)).map(({ number }) => ({ ...way, number })),
-      )
-      const random = createRandom(SEED + OPERATIONS.indexOf(operation))
-      const complaints: string[] = []
-      for (const fault of FULL ? all : sampleOf(all, SAMPLE, random)) {
-        const found = await failDuring(scene, fault, { scratch })
-        if (!found) continue
-        figures.faults++
-        complaints.push(...found)
-      }
-      figures.complaints += complaints.length
-      if (FULL)
-        console.log(`I/O errors during ${operation.name}: ${all.length} ways, ${complaints.length} broken`)
-      expect(complaints).toEqual([])
-    },
-    7_200_000,
-  )
+  it.each(OPERATIONS)('during $name', async (operation) => {
+    const scene = await setScene(scratch, operation)
+    const calls = await listCalls(scene, { scratch })
+    const all = WAYS.flatMap((way) =>
+      calls.filter((call) => canFail(call, way.manner)).map(({ number }) => ({ ...way, number })),
+    )
+    const random = createRandom(SEED + OPERATIONS.indexOf(operation))
+    const complaints: string[] = []
+    for (const fault of FULL ? all : sampleOf(all, SAMPLE, random)) {
+      const found = await failDuring(scene, fault, { scratch })
+      if (!found) continue
+      figures.faults++
+      complaints.push(...found)
+    }
+    figures.complaints += complaints.length
+    if (FULL)
+      console.log(`I/O errors during ${operation.name}: ${all.length} ways, ${complaints.length} broken`)
+    expect(complaints).toEqual([])
+  })
 })

@@ -37,25 +37,21 @@ async function killAtEach(scene: Scene, moments: readonly Moment[]): Promise<rea
 }
 
 describe('a process that is killed', () => {
-  it.each(OPERATIONS)(
-    'during $name',
-    async (operation) => {
-      const scene = await setScene(scratch, operation)
-      const all = (await listCalls(scene, { scratch })).flatMap(({ name, number }): readonly Moment[] => [
-        { when: 'before', number },
-        ...(name === 'write' ? [{ when: 'within' as const, number }] : []),
-        { when: 'after', number },
-      ])
-      const random = createRandom(SEED + OPERATIONS.indexOf(operation))
-      const deaths = await killAtEach(scene, FULL ? all : sampleOf(all, SAMPLE, random))
-      const killed = deaths.filter((death) => death.killed).length
-      const complaints = deaths.flatMap((death) => death.complaints)
-      figures.killed += killed
-      figures.complaints += complaints.length
-      if (FULL) console.log(`kill -9 during ${operation.name}: ${killed} points, ${complaints.length} broken`)
-      expect(complaints).toEqual([])
-      expect(killed).toBeGreaterThan(0)
-    },
-    7_200_000,
-  )
+  it.each(OPERATIONS)('during $name', async (operation) => {
+    const scene = await setScene(scratch, operation)
+    const all = (await listCalls(scene, { scratch })).flatMap(({ name, number }): readonly Moment[] => [
+      { when: 'before', number },
+      ...(name === 'write' ? [{ when: 'within' as const, number }] : []),
+      { when: 'after', number },
+    ])
+    const random = createRandom(SEED + OPERATIONS.indexOf(operation))
+    const deaths = await killAtEach(scene, FULL ? all : sampleOf(all, SAMPLE, random))
+    const killed = deaths.filter((death) => death.killed).length
+    const complaints = deaths.flatMap((death) => death.complaints)
+    figures.killed += killed
+    figures.complaints += complaints.length
+    if (FULL) console.log(`kill -9 during ${operation.name}: ${killed} points, ${complaints.length} broken`)
+    expect(complaints).toEqual([])
+    expect(killed).toBeGreaterThan(0)
+  })
 })

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { NODE_FLAGS } from '../support/node-process.ts'
 import type { Mistake } from './broken-stores.mjs'
 import { judge, type Scene } from './judge.ts'
 import { placesIn } from './operations.mjs'
@@ -49,7 +50,7 @@ function work(args: readonly string[]): Promise<Exit> {
   // The canary watches the same code in this process; in hundreds of others it would only cost the time to start.
   const env = { ...process.env, NODE_OPTIONS: '' }
   return new Promise((resolve) => {
-    execFile(process.execPath, [WORKER, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [...NODE_FLAGS, WORKER, ...args], { env }, (error, stdout, stderr) =>
       resolve({ signal: error?.signal, stdout, stderr }),
     )
   })

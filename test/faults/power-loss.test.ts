@@ -50,29 +50,17 @@ function expectKept({ cuts, states, complaints }: PowerLossFigures): void {
 }
 
 describe('a power cut', () => {
-  it.each(OPERATIONS)(
-    'during $name',
-    async (operation) => {
-      expectKept(await cutPowerDuring(await setScene(scratch, operation), optionsFor(operation, false)))
-    },
-    7_200_000,
-  )
+  it.each(OPERATIONS)('during $name', async (operation) => {
+    expectKept(await cutPowerDuring(await setScene(scratch, operation), optionsFor(operation, false)))
+  })
 
-  it.each(OPERATIONS)(
-    'after $name was killed and repeated',
-    async (operation) => {
-      const scene = await setScene(scratch, operation)
-      expectKept(await cutPowerAfterKill(scene, 'repeat', optionsFor(operation, true)))
-    },
-    7_200_000,
-  )
+  it.each(OPERATIONS)('after $name was killed and repeated', async (operation) => {
+    const scene = await setScene(scratch, operation)
+    expectKept(await cutPowerAfterKill(scene, 'repeat', optionsFor(operation, true)))
+  })
 
-  it.each(OPERATIONS)(
-    'after $name was killed and another process has read the store',
-    async (operation) => {
-      const scene = await setScene(scratch, operation)
-      expectKept(await cutPowerAfterKill(scene, 'read', optionsFor(operation, true)))
-    },
-    7_200_000,
-  )
+  it.each(OPERATIONS)('after $name was killed and another process has read the store', async (operation) => {
+    const scene = await setScene(scratch, operation)
+    expectKept(await cutPowerAfterKill(scene, 'read', optionsFor(operation, true)))
+  })
 })

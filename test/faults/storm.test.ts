@@ -8,6 +8,7 @@ import { createSeenFile, openLocalBackend } from '../../src/backend/local/index.
 import { IntegrityError, RolledBackError } from '../../src/errors.ts'
 import type { KeyRecord } from '../../src/key/record.ts'
 import { parseKeyRef } from '../../src/key/ref.ts'
+import { WITHIN_LIMIT } from '../support/node-process.ts'
 import { createRandom } from '../support/random.ts'
 import { OPERATIONS, setScene } from './judge.ts'
 import { type Operation, type Places, placesIn } from './operations.mjs'
@@ -64,7 +65,7 @@ describe('a storm of rotations, kills and stops', () => {
       const told = await judgeCopy(copy, placesIn(folder), verdict.key as KeyRecord)
       console.log(`storm: ${told}`)
     }
-  }, 7_200_000)
+  })
 })
 
 /** A copy that was taken meanwhile: what a host says that never saw the store, and one that saw all of it. */
@@ -147,7 +148,7 @@ const NAMESPACES = [
 function containers(): Partial<StormOptions> {
   for (const launcher of NAMESPACES) {
     const [command = '', ...args] = launcher
-    const { status, error } = spawnSync(command, [...args, 'true'], { stdio: 'ignore' })
+    const { status, error } = spawnSync(command, [...args, 'true'], { ...WITHIN_LIMIT, stdio: 'ignore' })
     if (status === 0) return { launcher }
     if (error && process.env.CI) throw error
   }

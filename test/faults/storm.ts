@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { KeyRecord } from '../../src/key/record.ts'
+import { NODE_FLAGS } from '../support/node-process.ts'
 import type { Mistake } from './broken-stores.mjs'
 import { openReal, readKeys, unexplained } from './judge.ts'
 import { type Places, placesIn } from './operations.mjs'
@@ -84,7 +85,8 @@ class Storm implements StormFigures {
   /** Starts a process. Resolves to what it acknowledged until it ended; undefined if it failed by itself. */
   #start(rotations: number): Promise<number | undefined> {
     const { folder, pid = '', mistake = '', launcher = [] } = this.#options
-    const [command = '', ...args] = [...launcher, process.execPath, WORKER, folder, rotations, pid, mistake]
+    const node = [process.execPath, ...NODE_FLAGS, WORKER]
+    const [command = '', ...args] = [...launcher, ...node, folder, rotations, pid, mistake]
     // Starting a thousand processes is slow enough: the canary watches this code elsewhere.
     const child = spawn(String(command), args.map(String), { env: { ...process.env, NODE_OPTIONS: '' } })
     this.starts++

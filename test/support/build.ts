@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { NODE_FLAGS } from './node-process.ts'
 
 /**
  * Tests that start processes run what is shipped: it is built anew before each run. Only what changed is replaced, so that
@@ -10,7 +11,7 @@ export default function build(): void {
   const fresh = join('.build', `dist-${process.pid}`)
   const tsc = join('node_modules', 'typescript', 'bin', 'tsc')
   const only = ['--noCheck', '--declaration', 'false', '--isolatedDeclarations', 'false', '--outDir', fresh]
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', ...only], {
+  execFileSync(process.execPath, [...NODE_FLAGS, tsc, '-p', 'tsconfig.build.json', ...only], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   for (const name of readdirSync(fresh, { recursive: true }).map(String)) {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 let folder: string
@@ -25,8 +26,9 @@ function compile(name: string, program: string): string {
   writeFileSync(join(folder, `${name}.json`), JSON.stringify(config))
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   try {
-    return execFileSync(process.execPath, [compiler, '-p', join(folder, `${name}.json`)], {
+    return execFileSync(process.execPath, [...NODE_FLAGS, compiler, '-p', join(folder, `${name}.json`)], {
       encoding: 'utf8',
+      ...WITHIN_LIMIT,
     })
   } catch (error) {
     return String((error as { stdout?: unknown }).stdout)

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
+import { NODE_FLAGS, WITHIN_LIMIT } from '../../support/node-process.ts'
 
 const HOOK = `
   import { register } from 'node:module'
@@ -12,7 +13,10 @@ const HOOK = `
 /** What a process prints in which loading any package of a cloud's SDK is an error. */
 function run(program: string): string {
   const args = ['--input-type=module', '--eval', `${HOOK}\n${program}`]
-  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim()
+  return execFileSync(process.execPath, [...NODE_FLAGS, ...args], {
+    ...WITHIN_LIMIT,
+    encoding: 'utf8',
+  }).trim()
 }
 
 describe('the SDK of a cloud', () => {

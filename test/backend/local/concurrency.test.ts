@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseKeyRef } from '../../../src/key/ref.ts'
 import { draftFor } from '../../backends/drafts.ts'
 import { createLocalFixture, type LocalFixture } from '../../backends/local.ts'
+import { NODE_FLAGS } from '../../support/node-process.ts'
 
 // `npm run storm` has all of them.
 const FULL = process.env.KEYTURN_STORM === 'full'
@@ -34,7 +35,13 @@ interface Report {
 async function startWorkers(count: number, ...args: string[]): Promise<readonly Report[]> {
   const masterKeyFile = fixture.masterKeyFile('production')
   const workers = Array.from({ length: count }, async () => {
-    const { stdout } = await run(process.execPath, [WORKER, fixture.store, masterKeyFile, ...args])
+    const { stdout } = await run(process.execPath, [
+      ...NODE_FLAGS,
+      WORKER,
+      fixture.store,
+      masterKeyFile,
+      ...args,
+    ])
     return JSON.parse(stdout) as Report
   })
   return Promise.all(workers)
