@@ -39,6 +39,7 @@ const BY_SYSTEM_CODE: Readonly<Record<string, CliErrorCode>> = {
   EPERM: 'denied',
   EROFS: 'denied',
   EISDIR: 'usage',
+  ENAMETOOLONG: 'usage',
 }
 
 /** The error of a failed call on a file that the user named. */

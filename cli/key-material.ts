@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   decryptPrivateJwk,
@@ -11,6 +10,7 @@ import type { Arguments } from './arguments.ts'
 import type { Context } from './context.ts'
 import { usageError } from './errors.ts'
 import { readAll, readFile } from './input.ts'
+import { lookAt } from './look-at.ts'
 import { readPassphrase } from './passphrase.ts'
 
 /** What it is called, wherever a passphrase protects one key and not an environment. */
@@ -65,7 +65,7 @@ async function readGiven(context: Context, args: Arguments): Promise<Buffer> {
 
 /** What others could read may be theirs already: better to know it before the key is in use. */
 async function warnOfReaders(context: Context, path: string): Promise<void> {
-  const mode = statSync(path).mode & 0o777
+  const mode = (lookAt(path)?.mode ?? 0) & 0o777
   if (process.platform === 'win32' || (mode & 0o077) === 0) return
   await context.warn(
     `${path} has mode ${mode.toString(8).padStart(4, '0')}: others on this machine may have read the key. A new one is safer.`,

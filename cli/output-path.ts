@@ -1,9 +1,10 @@
-import { realpathSync, statSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { Arguments } from './arguments.ts'
 import type { Settings } from './config/settings.ts'
 import type { Context } from './context.ts'
 import { usageError } from './errors.ts'
+import { lookAt } from './look-at.ts'
 import { requireRegular } from './output-file.ts'
 
 /**
@@ -31,7 +32,7 @@ export function outputPath(
       'Name another file',
     )
   }
-  const stats = statSync(real, { throwIfNoEntry: false })
+  const stats = lookAt(real)
   if (stats) requireRegular(path, stats)
   return path
 }

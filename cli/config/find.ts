@@ -1,8 +1,9 @@
-import { lstatSync, statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ConfigurationError } from '../../src/index.ts'
 import type { Arguments } from '../arguments.ts'
 import type { Io } from '../io.ts'
+import { lookAt } from '../look-at.ts'
 import { CONFIG_FILE } from './config.ts'
 
 /** An environment variable that says something. */
@@ -20,14 +21,14 @@ export function namedConfig(args: Arguments, io: Io): string | undefined {
  * The configuration that this command goes by: the one that was named, else the nearest one from the working directory
  * upwards.
  *
- * @throws ConfigurationError for one that somebody else left on the way up
+ * @throws ConfigurationError for one that somebody else left on the way up, CliError for a folder that cannot be looked into
  */
 export function findConfig(args: Arguments, io: Io): string | undefined {
   const named = namedConfig(args, io)
   if (named !== undefined) return named
   for (let folder = resolve(io.cwd); ; folder = dirname(folder)) {
     const file = join(folder, CONFIG_FILE)
-    const stats = statSync(file, { throwIfNoEntry: false })
+    const stats = lookAt(file)
     if (stats?.isFile()) {
       checkOwner(file, stats.uid)
       // A link of somebody else could lead to a configuration of ours, whose paths would then mean other places.

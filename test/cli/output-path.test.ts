@@ -142,6 +142,14 @@ describe('any other file', () => {
     }
   })
 
+  it('has a name that the file system takes', async () => {
+    for (const [name, line] of Object.entries(writing)) {
+      const { code, stderr } = await world.keyturn(`${line} --out ${'x'.repeat(300)}`, inputOf(line))
+      expect(stderr, name).toMatch(/^keyturn: cannot look at \S+ \(ENAMETOOLONG\)/)
+      expect(code, name).toBe(2)
+    }
+  })
+
   it('cannot move the cursor by its name', async () => {
     const esc = String.fromCodePoint(0x1b)
     for (const [name, line] of Object.entries(writing)) {

@@ -335,6 +335,15 @@ describe('the policy of a configuration', () => {
   })
 })
 
+describe('a folder that cannot be looked into', () => {
+  it('is named, for the configuration that it may hold', async () => {
+    const cwd = join(world.folder, 'x'.repeat(300))
+    const { code, stderr } = await world.keyturn('key list -e production', { cwd })
+    expect(stderr).toMatch(/^keyturn: cannot look at \S+keyturn\.config\.json \(ENAMETOOLONG\)/)
+    expect(code).toBe(2)
+  })
+})
+
 describe('a configuration that somebody else left on the way up', () => {
   it.skipIf(process.geteuid?.() !== 0)('is not followed, but may be named', async () => {
     const { chownSync } = await import('node:fs')
