@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { BackendError, KeyturnError } from '../../src/errors.ts'
 import { type Call, openPaths, type Proceed, watchCalls } from './calls.mjs'
@@ -49,7 +50,7 @@ export async function failDuring(
     } catch (error) {
       failure = error
     }
-    const leaked = openPaths()
+    const leaked = await leftOpen()
     stop()
     const { failed } = injection
     if (!failed) return undefined
@@ -57,7 +58,9 @@ export async function failDuring(
       ...leaked.map((path) => `left open: ${path}`),
       ...injection.retried.map((path) => `fsync of ${path} was tried again after it had failed`),
       ...(acknowledged ? [] : judgeError(failure, fault.code, folder)),
-      ...(acknowledged && !isForgiven(failed, fault.code, folder) && !isRepeatable(failed, fault)
+      ...(acknowledged &&
+      !isForgiven(failed, fault.code, folder) &&
+      !isRepeatable(failed, fault, scene, folder)
         ? ['was acknowledged although it failed']
         : []),
       ...(await judge({ scene, places, acknowledged, runs: acknowledged ? 2 : 1 })),
@@ -69,9 +72,17 @@ export async function failDuring(
   })
 }
 
-/** A link whose reply was lost is settled by looking, and a lookup that failed early may be taken again. */
-function isRepeatable({ name }: Call, { manner }: Fault): boolean {
-  return name === 'link' && manner === 'late'
+/** What is still open once others, at work at the same time, had the time to close theirs. */
+async function leftOpen(): Promise<readonly string[]> {
+  for (let look = 0; look < 100 && openPaths().length > 0; look++) await sleep(10)
+  return openPaths()
+}
+
+/** A link whose reply was lost is settled by looking, and some operations do without a look, or look again. */
+function isRepeatable(call: Call, { manner, lasting }: Fault, { operation }: Scene, folder: string): boolean {
+  if (call.name === 'link') return manner === 'late'
+  if (lasting || (call.name !== 'fsync' && (isChange(call) || manner !== 'early'))) return false
+  return operation.takesOnce?.(call.name, call.path.replace(`${folder}/`, '')) ?? false
 }
 
 function judgeError(error: unknown, code: string, folder: string): readonly string[] {

@@ -46,6 +46,8 @@ export interface Operation {
   readonly carriesOver?: true
   /** Whether the key is as it may be where only the first of several durable steps was taken. */
   readonly isHalfway?: (key: KeyRecord | undefined, old: KeyRecord | undefined) => boolean
+  /** Whether it may succeed where a call that only looks, at a path in the folder, fails once. */
+  readonly takesOnce?: (name: string, path: string) => boolean
   /** What is wrong with the files that it works on outside the store. */
   readonly checkFiles?: (
     places: Places,

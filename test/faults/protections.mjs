@@ -59,6 +59,16 @@ export function protections({ local, withKeys, prepared, by, now, ref }) {
   const protect = (options, asked) => local.protectLocalEnvironment(options, environment, asked)
   const byFirst = ({ store, masterKeyFile }) => protect({ store, masterKeyFile }, byPassphrase(FIRST))
 
+  /** Whoever repeats it after a crash may find that it was done. */
+  const unlessDone = async (change, isDoneAlready, finish) => {
+    try {
+      await change()
+    } catch (error) {
+      if (!isDoneAlready(error)) throw error
+      await finish()
+    }
+  }
+
   const rekey = {
     name: 'rekey',
     ref,
@@ -70,16 +80,12 @@ export function protections({ local, withKeys, prepared, by, now, ref }) {
       }
       await backend.close()
     },
-    run: async (places) => {
-      const { store, masterKeyFile, nextMasterKeyFile } = places
-      try {
-        await local.rekeyLocalEnvironment({ store, masterKeyFile }, environment, byFile(nextMasterKeyFile))
-      } catch (error) {
-        // Whoever repeats it after a crash may find that it was done.
-        if (!/replaced by a rekey/.test(error.message)) throw error
-        await local.finishLocalRekey({ store, masterKeyFile: nextMasterKeyFile }, environment)
-      }
-    },
+    run: ({ store, masterKeyFile, nextMasterKeyFile }) =>
+      unlessDone(
+        () => local.rekeyLocalEnvironment({ store, masterKeyFile }, environment, byFile(nextMasterKeyFile)),
+        ({ message }) => /replaced by a rekey/.test(message),
+        () => local.finishLocalRekey({ store, masterKeyFile: nextMasterKeyFile }, environment),
+      ),
     isDone: (key) => (key?.versions ?? []).some(({ material }) => material.former !== undefined),
   }
 
@@ -90,20 +96,27 @@ export function protections({ local, withKeys, prepared, by, now, ref }) {
     }),
     protection('protect by another passphrase', {
       prepare: byFirst,
-      run: async (places) => {
-        if (!(await opensBy(places, SECOND))) await protect(await opened(places, FIRST), byPassphrase(SECOND))
-      },
+      run: (places) =>
+        unlessDone(
+          async () => protect(await opened(places, FIRST), byPassphrase(SECOND)),
+          ({ message }) => /the passphrase is wrong/.test(message),
+          async () =>
+            (
+              await local.openLocalBackend({ kind: 'local', ...(await opened(places, SECOND)) }, environment)
+            ).close(),
+        ),
       isClosed: (places) => opensBy(places, FIRST),
       isOpen: (places) => opensBy(places, SECOND),
     }),
     protection('protect by a key file', {
       prepare: byFirst,
-      run: async (places) => {
-        const path = places.nextMasterKeyFile
-        const options = (await opensBy(places, FIRST))
-          ? await opened(places, FIRST)
-          : { store: places.store, masterKeyFile: path }
-        await protect(options, byFile(path))
+      run: (places) => {
+        const { store, nextMasterKeyFile: path } = places
+        return unlessDone(
+          async () => protect(await opened(places, FIRST), byFile(path)),
+          ({ code }) => code === 'configuration',
+          () => protect({ store, masterKeyFile: path }, byFile(path)),
+        )
       },
       isClosed: (places) => opensBy(places, FIRST),
       isOpen: async ({ store, nextMasterKeyFile }) =>

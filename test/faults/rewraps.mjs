@@ -84,6 +84,8 @@ export function rewraps({ openKeyring, rotateKey, run, withKeys, by, now }) {
     ref: DATA,
     prepare,
     run: rewrapInto(out),
+    // Versions are opened ahead of their use, and once more when they are used.
+    takesOnce: (_, path) => path.startsWith('stores/'),
     isDone: (key, old) => JSON.stringify(key) === JSON.stringify(old),
     checkFiles: async (places, { start, required, open }) => {
       const input = start.get('records/sealed.jsonl').data
