@@ -20,12 +20,17 @@ function leaksOf(program: string): string {
   const file = join(folder, 'program.mjs')
   const prelude = `
     import { execFileSync } from 'node:child_process'
-    import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+    import { createPrivateKey, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
     import { writeFileSync } from 'node:fs'
     import { open } from 'node:fs/promises'
     const bytes = randomBytes(32)
     const secret = createSecretKey(bytes)
-    const { d } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+    const { privateKey } = generateKeyPairSync('ec', {
+      namedCurve: 'P-256',
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    })
+    const { d } = createPrivateKey(privateKey).export({ format: 'jwk' })
   `
   writeFileSync(file, `${prelude}${program}`)
   execFileSync(process.execPath, [...NODE_FLAGS, file, folder], {

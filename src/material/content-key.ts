@@ -3,9 +3,9 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createPublicKey,
   createSecretKey,
   diffieHellman,
-  generateKeyPairSync,
   type KeyObject,
   privateDecrypt,
   publicEncrypt,
@@ -14,6 +14,7 @@ import {
 import { UnsupportedAlgorithmError } from '../errors.ts'
 import { factsOf, type KeyAlgorithm, requireAlgorithmPurpose } from '../key/algorithm.ts'
 import { checkPublicJwk, importPublicJwk, type PublicJwk, publicPartOf } from '../key/jwk.ts'
+import { newPrivateKey } from './private-key.ts'
 
 /** Bytes of the content key of A256GCM. */
 export const CONTENT_KEY_BYTES = 32
@@ -46,16 +47,11 @@ export function wrapContentKey(
       return { encryptedKey: publicEncrypt(oaep(key), contentKey) }
     case 'ecdh': {
       const ephemeral =
-        algorithm.curve === 'X25519'
-          ? generateKeyPairSync('x25519')
-          : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      const shared = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: key })
-      return {
-        encryptedKey: keyWrap(concatKdf(algorithm.alg, shared), contentKey),
-        ephemeralPublicJwk: publicPartOf(
-          ephemeral.publicKey.export({ format: 'jwk' }) as Record<string, unknown>,
-        ),
-      }
+        algorithm.curve === 'X25519' ? newPrivateKey('x25519') : newPrivateKey('ec', { namedCurve: 'P-256' })
+      const shared = diffieHellman({ privateKey: ephemeral, publicKey: key })
+      const encryptedKey = keyWrap(concatKdf(algorithm.alg, shared), contentKey)
+      const publicJwk = createPublicKey(ephemeral).export({ format: 'jwk' })
+      return { encryptedKey, ephemeralPublicJwk: publicPartOf(publicJwk as Record<string, unknown>) }
     }
     default:
       throw new UnsupportedAlgorithmError(`${algorithm.alg} cannot wrap a content key here`)

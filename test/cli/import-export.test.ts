@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
+// biome-ignore lint/style/noRestrictedImports: only as text, which shares nothing with what made it
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { compactDecrypt, importJWK, importSPKI, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { generatePair } from '../support/key-pair.ts'
 import { NODE_FLAGS, WITHIN_LIMIT } from '../support/node-process.ts'
 import {
   createProduction,
@@ -74,8 +76,7 @@ function rsaPem(modulusLength: number): string {
 }
 
 function ecJwk(more: object = {}, namedCurve = 'P-256'): Record<string, unknown> {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve })
-  return { ...privateKey.export({ format: 'jwk' }), ...more }
+  return { ...generatePair('ec', { namedCurve }).privateKey.export({ format: 'jwk' }), ...more }
 }
 
 /** The secret parts of a private JWK, as they would be written down. */

@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type DerivedKeys, deriveKeys, rootJwkOf } from '../../src/backend/local/derive.ts'
 import { requireRoots } from '../../src/backend/local/pins.ts'
@@ -14,6 +14,7 @@ import { thumbprintOf } from '../../src/key/fingerprint.ts'
 import { formatKeyRef } from '../../src/key/ref.ts'
 import type { JsonObject } from '../../src/key/strict-json.ts'
 import { SIGN_KEY, START } from '../key/records.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { firstBody, hashOf, MemoryObjects, type OpenedMemory, openInMemory } from './memory-store.ts'
 
 // Somebody has the former master key, and can write the store. What follows is what they may try, and what a bug might do.
@@ -115,7 +116,7 @@ describe('a rekey', () => {
 
   it('is refused where only one root has signed it, or one has signed for both', async () => {
     const started = await start()
-    const { privateKey: stranger } = generateKeyPairSync('ed25519')
+    const { privateKey: stranger } = generatePair('ed25519')
     const attempts: readonly (readonly [KeyObject, KeyObject?])[] = [
       [opened.keys.root],
       [next.root],

@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { decodeEntry, type EntryKind, encodeEntry } from '../../src/backend/log/entry.ts'
 import { claimPath, entryName, environmentLog, keyLog } from '../../src/backend/log/layout.ts'
@@ -6,6 +6,7 @@ import { readClaim } from '../../src/backend/log/material-claims.ts'
 import { IntegrityError } from '../../src/errors.ts'
 import type { JsonObject } from '../../src/key/strict-json.ts'
 import { ENCRYPT_KEY, SIGN_KEY } from '../key/records.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { firstBody, hashOf, listed, type OpenedMemory, openInMemory, putEntries } from './memory-store.ts'
 
 // Everything here is signed by the right root key: what is tested is what a reader refuses all the same.
@@ -120,13 +121,13 @@ describe('a log of entries that are all signed by the root', () => {
 
 describe('an entry that another key signed', () => {
   it('is refused at the end of a log, where no later entry vouches for it', async () => {
-    const { privateKey } = generateKeyPairSync('ed25519')
+    const { privateKey } = generatePair('ed25519')
     opened.store.objects.set(FIRST, encodeEntry('key', genuine, privateKey))
     await refuses('a forged signature')
   })
 
   it('is found by diagnose even where a later entry vouches for it', async () => {
-    const { privateKey } = generateKeyPairSync('ed25519')
+    const { privateKey } = generatePair('ed25519')
     opened.store.objects.set(FIRST, encodeEntry('key', genuine, privateKey))
     putEntries(opened, LOG, 'key', [eventAfter(opened.store.objects.get(FIRST))])
     const found: string[] = []
@@ -233,7 +234,7 @@ describe('a claim on material', () => {
   it('is refused when it was moved, forged, made for another environment, or says more than it should', async () => {
     put(other, claim())
     await expect(read(other)).rejects.toThrow(/the claim was moved/)
-    put(one, claim(), generateKeyPairSync('ed25519').privateKey)
+    put(one, claim(), generatePair('ed25519').privateKey)
     await expect(read(one)).rejects.toThrow(/its signature is not that of the environment/)
     put(one, claim({ version: 'staging/sign/session-tokens@1' }))
     await expect(read(one)).rejects.toBeInstanceOf(IntegrityError)

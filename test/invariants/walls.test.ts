@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { guardBackend } from '../../src/backend/guard.ts'
@@ -11,6 +10,7 @@ import { formatKeyRef, type KeyRef } from '../../src/key/ref.ts'
 import { createLocalFixture, type LocalFixture } from '../backends/local.ts'
 import { MemoryStorage, openMemoryBackend } from '../backends/memory.ts'
 import { ENCRYPT_KEY, keyWith, SIGN_KEY, START, versionOf } from '../key/records.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 describe('a JWKS', () => {
   /** An encryption key whose public half looks just like that of a signing key. */
@@ -21,8 +21,8 @@ describe('a JWKS', () => {
         : ({ alg: 'ECDH-ES+A256KW', curve: 'P-256' } as const)
     const { publicKey } =
       type === 'RSA'
-        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-        : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+        ? generatePair('rsa', { modulusLength: 2048 })
+        : generatePair('ec', { namedCurve: 'P-256' })
     const publicJwk = publicPartOf({ ...publicKey.export({ format: 'jwk' }) })
     const version = versionOf(ENCRYPT_KEY, { number: 1, algorithm })
     return keyOf([{ ...version, publicJwk, kid: kidOf(version.ref, publicJwk) }])

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
@@ -25,6 +25,7 @@ import { activationOf, mayProcess, stateOf } from '../../src/key/lifecycle.ts'
 import { type KeyRecord, keyOf, kidOf } from '../../src/key/record.ts'
 import { historiesOf, recordedAt } from '../key/histories.ts'
 import { ENCRYPT_KEY, keyWith, SIGN_KEY, SIGN_POLICY, START, versionOf } from '../key/records.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 const DAY = 86_400
 const HMAC: KeyAlgorithm = { alg: 'HS256' }
@@ -59,7 +60,7 @@ describe('the document of one key', () => {
   })
 
   it('is understood by jose', async () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { privateKey, publicKey } = generatePair('ec', { namedCurve: 'P-256' })
     const jwk = publicPartOf({ ...publicKey.export({ format: 'jwk' }) })
     const version = versionOf(SIGN_KEY, { number: 1 })
     const own = keyOf([{ ...version, publicJwk: jwk, kid: kidOf(version.ref, jwk) }])
@@ -175,16 +176,15 @@ describe('serializeJwks', () => {
   })
 
   it('writes RSA, Ed25519 and P-521 keys with exactly their public members', () => {
-    const algorithms: readonly [KeyAlgorithm, ReturnType<typeof generateKeyPairSync>['publicKey'], string][] =
+    const algorithms: readonly [KeyAlgorithm, KeyObject, string][] = [
       [
-        [
-          { alg: 'PS256', modulusBits: 2048 },
-          generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey,
-          'e,kty,n',
-        ],
-        [{ alg: 'Ed25519' }, generateKeyPairSync('ed25519').publicKey, 'crv,kty,x'],
-        [{ alg: 'ES512' }, generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey, 'crv,kty,x,y'],
-      ]
+        { alg: 'PS256', modulusBits: 2048 },
+        generatePair('rsa', { modulusLength: 2048 }).publicKey,
+        'e,kty,n',
+      ],
+      [{ alg: 'Ed25519' }, generatePair('ed25519').publicKey, 'crv,kty,x'],
+      [{ alg: 'ES512' }, generatePair('ec', { namedCurve: 'P-521' }).publicKey, 'crv,kty,x,y'],
+    ]
     for (const [algorithm, publicKey, members] of algorithms) {
       const publicJwk = publicPartOf({ ...publicKey.export({ format: 'jwk' }) })
       const version = versionOf(SIGN_KEY, { number: 1, algorithm })

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeyturnError } from '../../src/errors.ts'
@@ -7,16 +7,17 @@ import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
 import { importPublicJwk } from '../../src/key/jwk.ts'
 import { exportPrivateJwk, generateMaterial, publicJwkOf } from '../../src/material/generate.ts'
 import { signWith, verifyWith } from '../../src/material/signature.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { codeOf, errorOf } from '../token/support.ts'
 
 const ec = {
-  ...publicJwkOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey),
+  ...publicJwkOf(generatePair('ec', { namedCurve: 'P-256' }).privateKey),
   alg: 'ES256',
   kid: 'ec',
 }
-const ed = { ...publicJwkOf(generateKeyPairSync('ed25519').privateKey), alg: 'EdDSA', kid: 'ed' }
+const ed = { ...publicJwkOf(generatePair('ed25519').privateKey), alg: 'EdDSA', kid: 'ed' }
 const rsa = {
-  ...publicJwkOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
+  ...publicJwkOf(generatePair('rsa', { modulusLength: 2048 }).privateKey),
   alg: 'RS256',
   kid: 'rsa',
 }
@@ -137,7 +138,7 @@ describe('reading a JWK Set', () => {
   })
 
   it('refuses weak RSA keys: too short, too long, with exponent 1 or 3', () => {
-    const small = createPublicKey(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey)
+    const small = createPublicKey(generatePair('rsa', { modulusLength: 1024 }).privateKey)
     expect(codeFor({ ...small.export({ format: 'jwk' }), alg: 'RS256', kid: 'a' })).toBe('weak-key')
     for (const e of ['AQ', 'Aw', 'AQAA', 'AAAA']) expect(codeFor({ ...rsa, e })).toBe('weak-key')
     expect(codeFor({ ...rsa, n: Buffer.alloc(1_000_000, 0xff).toString('base64url') })).toBe('weak-key')

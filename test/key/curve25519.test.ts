@@ -1,7 +1,8 @@
-import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, diffieHellman } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { encodeBase64url } from '../../src/key/base64url.ts'
 import { checkPublicJwk, type PublicJwk } from '../../src/key/jwk.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 const P = 2n ** 255n - 19n
 
@@ -46,7 +47,7 @@ describe('a public key of small order', () => {
     const algorithm = { alg: 'ECDH-ES+A256KW', curve: 'X25519' } as const
     expect(() => checkPublicJwk(jwkOf('X25519', point), algorithm)).toThrow('small order')
     const publicKey = createPublicKey({ key: { ...jwkOf('X25519', point) }, format: 'jwk' })
-    const { privateKey } = generateKeyPairSync('x25519')
+    const { privateKey } = generatePair('x25519')
     expect(() => diffieHellman({ privateKey, publicKey })).toThrow()
   })
 })
@@ -59,7 +60,7 @@ describe('a second spelling of a public key', () => {
 
   it('of X25519 is refused', () => {
     const algorithm = { alg: 'ECDH-ES+A256KW', curve: 'X25519' } as const
-    const { publicKey } = generateKeyPairSync('x25519')
+    const { publicKey } = generatePair('x25519')
     const point = Buffer.from(String(publicKey.export({ format: 'jwk' }).x), 'base64url')
     expect(() => checkPublicJwk(jwkOf('X25519', point), algorithm)).not.toThrow()
     point.writeUInt8(point.readUInt8(31) | 0x80, 31)

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { UnsupportedAlgorithmError, WeakKeyError } from '../../src/errors.ts'
@@ -14,15 +14,11 @@ import {
   publicPartOf,
 } from '../../src/key/jwk.ts'
 import type { JsonObject } from '../../src/key/strict-json.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { rocaModulus } from './roca.ts'
 
-const exported = (type: string, options: object = {}): PublicJwk => {
-  const generate = generateKeyPairSync as unknown as (
-    type: string,
-    options: object,
-  ) => ReturnType<typeof generateKeyPairSync>
-  return publicPartOf({ ...generate(type, options).publicKey.export({ format: 'jwk' }) })
-}
+const exported = (...parameters: Parameters<typeof generatePair>): PublicJwk =>
+  publicPartOf({ ...generatePair(...parameters).publicKey.export({ format: 'jwk' }) })
 
 const rsa = (modulusLength: number, publicExponent = 65_537): PublicJwk =>
   exported('rsa', { modulusLength, publicExponent })

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
 import type { Instant } from '../../src/key/duration.ts'
 import { publicFingerprint } from '../../src/key/fingerprint.ts'
@@ -12,6 +11,7 @@ import {
 } from '../../src/key/policy.ts'
 import { type KeyRecord, keyOf, kidOf, type VersionEvent, type VersionRecord } from '../../src/key/record.ts'
 import { type KeyRef, versionRefOf } from '../../src/key/ref.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 /** Noon of a day in 2026; every test's clock starts here. */
 export const START: Instant = Date.UTC(2026, 0, 31, 12) / 1000
@@ -24,7 +24,7 @@ const pool: PublicJwk[] = []
 
 export function poolJwk(index: number): PublicJwk {
   while (pool.length <= index) {
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { publicKey } = generatePair('ec', { namedCurve: 'P-256' })
     pool.push(publicPartOf({ ...publicKey.export({ format: 'jwk' }) }))
   }
   const jwk = pool[index]

@@ -1,10 +1,4 @@
-import {
-  createPublicKey,
-  createSecretKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto'
+import { createPublicKey, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { FlattenedEncrypt, flattenedDecrypt } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -17,6 +11,7 @@ import {
   wrapContentKey,
 } from '../../src/material/content-key.ts'
 import { generateMaterial } from '../../src/material/generate.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { codeOf } from '../token/support.ts'
 
 const algorithms: readonly KeyAlgorithm[] = [
@@ -98,13 +93,13 @@ describe.each(algorithms)('wrapping a content key with $alg $curve', (algorithm)
 
 describe('key agreement', () => {
   const algorithm: KeyAlgorithm = { alg: 'ECDH-ES+A256KW', curve: 'P-256' }
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { privateKey, publicKey } = generatePair('ec', { namedCurve: 'P-256' })
   const { encryptedKey } = wrapContentKey(algorithm, publicKey, newContentKey())
 
   it('refuses ephemeral keys that are off the curve, or on another (CVE-2017-16007)', () => {
     const coordinate = Buffer.alloc(32, 1).toString('base64url')
-    const x25519 = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }) as PublicJwk
-    const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({
+    const x25519 = generatePair('x25519').publicKey.export({ format: 'jwk' }) as PublicJwk
+    const p384 = generatePair('ec', { namedCurve: 'P-384' }).publicKey.export({
       format: 'jwk',
     }) as PublicJwk
     const off: PublicJwk = { kty: 'EC', crv: 'P-256', x: coordinate, y: coordinate }
@@ -119,7 +114,7 @@ describe('key agreement', () => {
   })
 
   it('refuses a point of small order on X25519, which would make the agreed key known', () => {
-    const pair = generateKeyPairSync('x25519')
+    const pair = generatePair('x25519')
     const zero: PublicJwk = { kty: 'OKP', crv: 'X25519', x: Buffer.alloc(32).toString('base64url') }
     expect(() =>
       unwrapContentKey({ alg: 'ECDH-ES+A256KW', curve: 'X25519' }, pair.privateKey, {

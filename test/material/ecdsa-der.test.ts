@@ -1,7 +1,8 @@
-import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { sign, verify } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concatToDer, derToConcat } from '../../src/material/ecdsa-der.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 const curves = [
   { curve: 'P-256', hash: 'sha256', bytes: 64 },
@@ -10,7 +11,7 @@ const curves = [
 ]
 
 describe.each(curves)('ECDSA signatures on $curve', ({ curve, hash, bytes }) => {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve })
+  const { privateKey, publicKey } = generatePair('ec', { namedCurve: curve })
 
   it('from DER are what node:crypto takes as ieee-p1363', () => {
     fc.assert(

@@ -1,10 +1,4 @@
-import {
-  createPrivateKey,
-  createSecretKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto'
+import { createPrivateKey, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { ENCRYPT_ALGS, type KeyAlgorithm, KMS_WRAP, SIGN_ALGS } from '../../src/key/algorithm.ts'
@@ -19,6 +13,7 @@ import {
   publicJwkOf,
   runtimeHas,
 } from '../../src/material/generate.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { codeOf } from '../token/support.ts'
 
 const algorithms: readonly KeyAlgorithm[] = [...SIGN_ALGS, ...ENCRYPT_ALGS].flatMap((alg): KeyAlgorithm[] => {
@@ -83,7 +78,7 @@ describe.each(here)('material for $alg $curve', (algorithm) => {
 })
 
 describe('material that is refused', () => {
-  const rsaKeys = [0, 1].map(() => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey) as [
+  const rsaKeys = [0, 1].map(() => generatePair('rsa', { modulusLength: 2048 }).privateKey) as [
     KeyObject,
     KeyObject,
   ]
@@ -128,7 +123,7 @@ describe('material that is refused', () => {
 
   it('RSA of 1024 bits, of another size than recorded, or with exponent 3', () => {
     const rsa = (modulusLength: number, publicExponent: number): KeyObject =>
-      generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey
+      generatePair('rsa', { modulusLength, publicExponent }).privateKey
     expect(codeOf(() => checkMaterial(rsa(1024, 65537), { alg: 'RS256', modulusBits: 1024 }))).toBe(
       'weak-key',
     )
@@ -179,7 +174,7 @@ describe('material that is refused', () => {
   })
 
   it('a public key where a private one is needed', () => {
-    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { publicKey } = generatePair('ec', { namedCurve: 'P-256' })
     expect(codeOf(() => checkMaterial(publicKey, { alg: 'ES256' }))).toBe('weak-key')
     expect(codeOf(() => exportPrivateJwk(publicKey))).toBe('weak-key')
     const jwk = publicKey.export({ format: 'jwk' }) as PrivateJwk
@@ -188,10 +183,10 @@ describe('material that is refused', () => {
 
   it('a key of a type that no algorithm uses', () => {
     for (const { privateKey } of [
-      generateKeyPairSync('rsa-pss', { modulusLength: 2048 }),
-      generateKeyPairSync('ed448'),
-      generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
-      generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' }),
+      generatePair('rsa-pss', { modulusLength: 2048 }),
+      generatePair('ed448'),
+      generatePair('ec', { namedCurve: 'secp256k1' }),
+      generatePair('ec', { namedCurve: 'brainpoolP256r1' }),
     ]) {
       for (const alg of ['ES256', 'EdDSA', 'PS256'] as const) {
         expect(codeOf(() => checkMaterial(privateKey, { alg, modulusBits: 2048 }))).toBe('weak-key')

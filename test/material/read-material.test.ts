@@ -1,8 +1,9 @@
-import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPublicKey, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
 import { exportPrivateJwk, generateMaterial } from '../../src/material/generate.ts'
 import { readMaterial } from '../../src/material/read-material.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 const jwkOf = async (algorithm: KeyAlgorithm, members: object = {}): Promise<Buffer> =>
   Buffer.from(JSON.stringify({ ...exportPrivateJwk(await generateMaterial(algorithm)), ...members }))
@@ -70,8 +71,8 @@ describe('key material is refused', () => {
   })
 
   it('when it is weak', () => {
-    const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
-    const exponent = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey
+    const small = generatePair('rsa', { modulusLength: 1024 }).privateKey
+    const exponent = generatePair('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey
     for (const key of [small, exponent]) {
       const pem = Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }))
       expect(() => readMaterial(pem, { purpose: 'sign', alg: 'RS256' })).toThrow()

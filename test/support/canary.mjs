@@ -75,12 +75,11 @@ function wrap(object, name, before, after = (result) => result) {
 function watchKeys() {
   const nothing = () => undefined
   const seen = (result) => {
-    rememberKey(result?.privateKey ?? result)
+    rememberKey(result)
     return result
   }
   wrap(crypto, 'createSecretKey', nothing, seen)
   wrap(crypto, 'createPrivateKey', nothing, seen)
-  wrap(crypto, 'generateKeyPairSync', nothing, (result) => (result.privateKey.type ? seen(result) : result))
   const { generateKeyPair } = crypto
   crypto.generateKeyPair = function watched(...args) {
     const callback = args.pop()

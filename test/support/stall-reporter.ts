@@ -13,7 +13,7 @@ export default class StallReporter implements Reporter {
   #latest = 'no test had finished'
   #timer: NodeJS.Timeout | undefined
 
-  onTestModuleStart({ moduleId }: TestModule): void {
+  onTestModuleQueued({ moduleId }: TestModule): void {
     this.#running.add(moduleId)
     this.#waitFromNow()
   }

@@ -1,10 +1,11 @@
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ClaimsError } from '../../src/errors.ts'
 import type { JsonObject, JsonValue } from '../../src/key/strict-json.ts'
 import { findSensitiveClaims, guardClaims } from '../../src/token/claims-guard.ts'
 import { busyFor } from '../support/cpu-time.ts'
+import { generatePair } from '../support/key-pair.ts'
 import { base64url, errorOf, goodHeader, signed } from './support.ts'
 
 function found(claims: JsonObject): readonly string[] {
@@ -141,7 +142,7 @@ describe('the claims guard', () => {
     ['a signed token after a scheme', `Bearer ${signed(goodHeader)}`],
     [
       'a private key in PEM',
-      generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+      generatePair('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     ],
     ['any PEM block', 'prefix -----BEGIN CERTIFICATE-----\nAAAA'],
   ])('refuses %s in a value', (_, value) => {
@@ -169,7 +170,7 @@ describe('the claims guard', () => {
   })
 
   it('refuses a private key as a JWK, and not a public one', () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { privateKey, publicKey } = generatePair('ec', { namedCurve: 'P-256' })
     const jwk = (key: typeof privateKey): JsonObject => key.export({ format: 'jwk' }) as unknown as JsonObject
     expect(found({ cnf: { jwk: jwk(privateKey) } })).toEqual(['cnf.jwk'])
     expect(found({ cnf: { jwk: jwk(publicKey) } })).toEqual([])

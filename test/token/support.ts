@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { expect } from 'vitest'
 import { KeyturnError } from '../../src/errors.ts'
 import type { KeyAlgorithm } from '../../src/key/algorithm.ts'
@@ -8,12 +8,12 @@ import type { VerifyBytes } from '../../src/material/signature.ts'
 import { signWith, verifyWith } from '../../src/material/signature.ts'
 import { encodeHeader, parseProtectedHeader } from '../../src/token/header.ts'
 import { decodePayload, encodeJws, parseJwsHeader, requireAlgorithm, splitJws } from '../../src/token/jws.ts'
+import { generatePair } from '../support/key-pair.ts'
 
 export const ES256: KeyAlgorithm = { alg: 'ES256' }
-export const keyPair: { readonly privateKey: KeyObject; readonly publicKey: KeyObject } = generateKeyPairSync(
-  'ec',
-  { namedCurve: 'P-256' },
-)
+export const keyPair: { readonly privateKey: KeyObject; readonly publicKey: KeyObject } = generatePair('ec', {
+  namedCurve: 'P-256',
+})
 export const verify: VerifyBytes = verifyWith(ES256, keyPair.publicKey)
 
 export const encryptRef: VersionRef = { environment: 'test', purpose: 'encrypt', name: 'vault', number: 3 }

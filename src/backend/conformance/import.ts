@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { createHmac, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { createHmac, createPublicKey, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { BackendError, MaterialReusedError, VersionConflictError, WeakKeyError } from '../../errors.ts'
 import { factsOf, isAsymmetric, type KeyAlgorithm } from '../../key/algorithm.ts'
 import { keyRefOf } from '../../key/ref.ts'
 import { generateMaterial, publicJwkOf } from '../../material/generate.ts'
+import { newPrivateKey } from '../../material/private-key.ts'
 import type { Backend, Capabilities } from '../backend.ts'
 import { collect, plain, refuses, refusesSomehow } from './expect.ts'
 import {
@@ -43,12 +44,12 @@ function importOf(
 
 /** Material that fits no algorithm it is given for, by the algorithm. */
 function weakMaterial(): readonly (readonly [string, string, KeyObject])[] {
-  const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
-  const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
+  const p384 = newPrivateKey('ec', { namedCurve: 'P-384' })
+  const small = newPrivateKey('rsa', { modulusLength: 1024 })
   return [
     ['ES256', 'a key on P-384', p384],
     ['ES256', 'an RSA key', small],
-    ['ES256', 'a public key', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey],
+    ['ES256', 'a public key', createPublicKey(newPrivateKey('ec', { namedCurve: 'P-256' }))],
     ['Ed25519', 'a key on P-384', p384],
     ['RS256', 'an RSA key of 1024 bits', small],
     ['RSA-OAEP-256', 'an RSA key of 1024 bits', small],

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import {
   CreateAliasCommand,
   DeleteAliasCommand,
@@ -17,6 +16,7 @@ import { IntegrityError } from '../../../src/errors.ts'
 import type { KeyRef } from '../../../src/key/ref.ts'
 import type { Tags } from '../../../src/key/tags.ts'
 import { draftFor, nowInSeconds } from '../../backends/drafts.ts'
+import { generatePair } from '../../support/key-pair.ts'
 import { type World, withAws } from './support.ts'
 
 const signing: KeyRef = { environment: 'production', purpose: 'sign', name: 'session-tokens' }
@@ -104,7 +104,7 @@ describe('whoever may only edit tags', () => {
   it('does not get a public key believed while AWS calls the key enabled', async () => {
     await withAws(async ({ backend, kms, config }) => {
       const [arn = ''] = await addVersions(backend, 'production/sign/session-tokens', 1)
-      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const { publicKey } = generatePair('ec', { namedCurve: 'P-256' })
       await tag(kms, arn, formatPublicKeyTags(publicKey.export({ type: 'spki', format: 'der' })))
       const given = config()
       // Somebody stops the key by hand after it was described, and before its public key is asked for.

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, type KeyObject, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { signingHandle } from '../../../src/backend/aws-kms/signing.ts'
 import type { UseKey } from '../../../src/backend/aws-kms/use.ts'
@@ -8,9 +8,10 @@ import { publicPartOf } from '../../../src/key/jwk.ts'
 import type { VersionRecord } from '../../../src/key/record.ts'
 import { verifyWith } from '../../../src/material/signature.ts'
 import { SIGN_KEY, versionOf } from '../../key/records.ts'
+import { generatePair } from '../../support/key-pair.ts'
 
 const ALGORITHM: KeyAlgorithm = { alg: 'ES256' }
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { privateKey, publicKey } = generatePair('ec', { namedCurve: 'P-256' })
 const VERSION: VersionRecord = {
   ...versionOf(SIGN_KEY, { number: 1 }),
   algorithm: ALGORITHM,
@@ -64,7 +65,7 @@ describe('a signature of AWS KMS', () => {
   })
 
   it('of another key is never handed out', async () => {
-    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    const other = generatePair('ec', { namedCurve: 'P-256' }).privateKey
     const { use, sent } = serviceThat(hashed(other))
     const refused = Promise.resolve(signingHandle(use, VERSION).sign(data))
     await expect(refused).rejects.toBeInstanceOf(IntegrityError)

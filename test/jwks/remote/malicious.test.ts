@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -6,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { thumbprintOf } from '../../../src/key/fingerprint.ts'
 import { publicPartOf } from '../../../src/key/jwk.ts'
 import { CLAIMS, failureOf, MINUTE, settle, signElsewhere } from '../../keyring/support.ts'
+import { generatePair } from '../../support/key-pair.ts'
 import {
   type Answer,
   document,
@@ -241,7 +241,7 @@ describe('a poisoned document', () => {
 })
 
 function privateJwk(): Readonly<Record<string, string>> & { readonly d: string } {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { privateKey } = generatePair('ec', { namedCurve: 'P-256' })
   const jwk = privateKey.export({ format: 'jwk' })
   const { d = '' } = jwk
   const key = publicPartOf(jwk)
