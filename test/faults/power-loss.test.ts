@@ -16,7 +16,7 @@ import { createScratch } from './tree.ts'
 const FULL = process.env.KEYTURN_FAULTS === 'full'
 const SEED = Number(process.env.KEYTURN_SEED ?? 20_260_101)
 const ALL = { limit: 4_096 }
-const SAMPLE = { limit: 8, points: 1, sample: 2 }
+const SAMPLE = { limit: 8, points: 1, sample: 1 }
 const HARSHEST = { limit: 1, points: 10 }
 const ONCE_WRONG = new Set(['create an environment', 'import', 'suspended'])
 

@@ -56,7 +56,7 @@ describe('planDue, in every history', () => {
         expect(planDue([after], options).steps).toEqual([])
         expect(planDue([after], options).keys[0]?.destructible).toEqual([])
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     )
   })
 
@@ -75,7 +75,7 @@ describe('planDue, in every history', () => {
           expect(step.number).toBeLessThan(latestNumber(after))
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     )
   })
 
@@ -91,7 +91,7 @@ describe('planDue, in every history', () => {
         const last = Math.max(...timelinesOf(key.versions).map(({ activatesAt }) => activatesAt))
         if (last <= dueAt) expect(addedAt(dueAt)).toBe(true)
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     )
   })
 
@@ -105,7 +105,7 @@ describe('planDue, in every history', () => {
         const until = plan.keys[0]?.inactiveUntil
         if (until !== undefined) expect(activeVersion(after, until)).toBeDefined()
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     )
   })
 })

@@ -15,18 +15,42 @@ const KEY_FILES = /"format": ?"keyturn-(master|role)-key\/1"/
 const WATCHING = Symbol.for('keyturn.canary')
 const { appendFileSync } = fs
 const needles = new Map()
+/**
+ * The forms of secrets by every run of so many characters in the first two of them: where a form is in a text, one of its runs is
+ * at a multiple of that length, so that a text is searched for thousands of forms in one pass.
+ */
+const RUN = 8
+const runs = new Map()
 
 function remember(bytes) {
   if (bytes.length < LEAST_BYTES || bytes.every((byte) => byte === bytes[0])) return
   const hex = bytes.toString('hex')
   if (needles.has(hex)) return
-  needles.set(hex, [
+  const forms = new Set([
     hex,
     bytes.toString('base64url'),
     bytes.toString('base64').replace(/=+$/, ''),
     bytes.toString('latin1'),
   ])
-  if (needles.size > MOST_SECRETS) needles.delete(needles.keys().next().value)
+  needles.set(hex, forms)
+  eachRun(forms, (run, form) => runs.set(run, [...(runs.get(run) ?? []), form]))
+  if (needles.size > MOST_SECRETS) forgetOldest()
+}
+
+function forgetOldest() {
+  const [hex, forms] = needles.entries().next().value
+  needles.delete(hex)
+  eachRun(forms, (run, form) => {
+    const others = (runs.get(run) ?? []).filter((other) => other !== form)
+    if (others.length > 0) runs.set(run, others)
+    else runs.delete(run)
+  })
+}
+
+function eachRun(forms, visit) {
+  for (const form of forms) {
+    for (let at = 0; at < RUN; at++) visit(form.slice(at, at + RUN), form)
+  }
 }
 
 function rememberKey(key) {
@@ -48,8 +72,8 @@ export function search(what, chunk) {
     ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
     : chunk
   if (text.length < LEAST_BYTES || KEY_FILES.test(text)) return
-  for (const forms of needles.values()) {
-    if (!forms.some((form) => text.includes(form))) continue
+  for (let at = 0; at + RUN <= text.length; at += RUN) {
+    if (!runs.get(text.slice(at, at + RUN))?.some((form) => text.includes(form))) continue
     const { stack = '' } = new NativeError('leak')
     appendFileSync(
       LOG,

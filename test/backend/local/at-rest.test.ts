@@ -12,7 +12,7 @@ import { createRandom } from '../../support/random.ts'
 // `npm run sweep:at-rest` tries every bit and every length; a test run tries a seeded sample of them.
 const FULL = process.env.KEYTURN_SWEEP === 'full'
 const SEED = Number(process.env.KEYTURN_SEED ?? 20_260_101)
-const SAMPLE = 100
+const SAMPLE = 60
 
 const ENVIRONMENT = 'production'
 let fixture: LocalFixture
