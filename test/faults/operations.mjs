@@ -161,9 +161,9 @@ export function createOperations(api) {
       // Its claim is what keeps material from serving twice. That it is looked for in every record as well finds claims that
       // were deleted, and a record that cannot be read is no reason to refuse all imports.
       takesOnce: (name, path) =>
-        name === 'lstat'
-          ? !path.includes('/environment')
-          : path.startsWith('stores/main/production/encrypt/'),
+        /^stores\/main\/production\/encrypt\/data\/./.test(path) ||
+        (name === 'lstat' &&
+          /^stores\/main(\/production(\/encrypt(\/data)?|\/sign(\/tokens(\/log)?)?)?)?$/.test(path)),
     },
     rotation('rotate', 1, {}, (key, old) => count(key) === count(old) + 1),
     rotation('rotate --force', 2, { force: true }, (key, old, _, runs) => {

@@ -85,7 +85,8 @@ export function rewraps({ openKeyring, rotateKey, run, withKeys, by, now }) {
     prepare,
     run: rewrapInto(out),
     // Versions are opened ahead of their use, and once more when they are used.
-    takesOnce: (_, path) => path.startsWith('stores/'),
+    takesOnce: (_, path) =>
+      /^stores\/main(\/production(\/encrypt(\/data(\/secrets(\/.*)?)?)?)?)?$/.test(path),
     isDone: (key, old) => JSON.stringify(key) === JSON.stringify(old),
     checkFiles: async (places, { start, required, open }) => {
       const input = start.get('records/sealed.jsonl').data

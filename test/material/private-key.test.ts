@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { newPrivateKey } from '../../src/material/private-key.ts'
 import { WITHIN_LIMIT } from '../support/node-process.ts'
 
-const BUILT = new URL('../../dist/src/material/private-key.js', import.meta.url)
+const built = (name: string): string =>
+  JSON.stringify(new URL(`../../dist/src/material/${name}.js`, import.meta.url))
 
 describe('a private key that is made at once', () => {
   it.each([
@@ -22,13 +23,24 @@ describe('a private key that is made at once', () => {
     expect(one.asymmetricKeyDetails).toMatchObject(details)
     expect(one.equals(other)).toBe(false)
   })
+})
 
-  // The key objects of generateKeyPairSync itself block Node.js 20 for ever within the first 50.
-  it.each(['ec', 'ed25519', 'x25519'])('can be exported while garbage is collected: %s', (type) => {
+// The key objects of generateKeyPairSync itself block Node.js 20 for ever within the first 50.
+describe('a private key can be exported while garbage is collected', () => {
+  const NEW = "newPrivateKey(algorithm.curve === 'X25519' ? 'x25519' : 'ec', { namedCurve: 'P-256' })"
+
+  it.each([
+    [NEW, { alg: 'ES256' }],
+    [NEW, { alg: 'ECDH-ES+A256KW', curve: 'X25519' }],
+    ['await generateMaterial(algorithm)', { alg: 'ES256' }],
+    ['await generateMaterial(algorithm)', { alg: 'Ed25519' }],
+  ])('that %s made for %o', (made, algorithm) => {
     const program = `
-      import { newPrivateKey } from ${JSON.stringify(BUILT)}
-      for (let made = 0; made < 300; made++) {
-        const key = newPrivateKey('${type}', { namedCurve: 'P-256' })
+      import { newPrivateKey } from ${built('private-key')}
+      import { generateMaterial } from ${built('generate')}
+      const algorithm = ${JSON.stringify(algorithm)}
+      for (let round = 0; round < 300; round++) {
+        const key = ${made}
         for (let exported = 0; exported < 30; exported++) key.export({ format: 'jwk' })
       }
     `
